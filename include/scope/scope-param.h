@@ -207,11 +207,12 @@ typedef struct {
     const char *unit;
 } ScopeParamDesc;
 
+/* clang-format off */
 /* The offset of a field, and a compile error when its C type is not the one the table says. */
 #define SCOPE_PARAM_OFFSET(T, field, ctype)                                                        \
     ((guint32)(offsetof(T, field) * (gsize)_Generic(((T *)0)->field, ctype: 1)))
 
-/* Bounds, to be used inside the macros below: SCOPE_PARAM_INT(T, f, "4", .help = "..", RANGE) */
+/* Both bounds; SCOPE_PARAM_HAS_MIN and SCOPE_PARAM_HAS_MAX belong into @flags. */
 #define SCOPE_PARAM_RANGE(lo, hi) .min = (lo), .max = (hi)
 
 #define SCOPE_PARAM_BOOL(T, field, def, ...)                                                       \
@@ -247,6 +248,7 @@ typedef struct {
 #define SCOPE_PARAM_CTRL_INPUT(T, field, def, ...)                                                 \
     {.key = #field, .type = SCOPE_PARAM_TYPE_CTRL_INPUT,                                           \
      .offset = SCOPE_PARAM_OFFSET(T, field, ScopeCtrlInput), .default_json = def, __VA_ARGS__}
+/* clang-format on */
 
 /* A nullable parameter: the struct holds `gboolean has_<field>` beside the field. */
 #define SCOPE_PARAM_NULL_IF_UNSET(T, field)                                                        \
