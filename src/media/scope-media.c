@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Starts GStreamer once and tells by name which element is missing, with the Debian package that
+ * holds it. Main thread.
+ */
+#include "media/scope-media.h"
+
+#include <gst/gst.h>
+
+G_DEFINE_QUARK(scope_media_error, scope_media_error)
+
+static const struct {
+    const char *element;
+    const char *package;
+} needed_elements[] = {
+    {"webrtcbin", "gstreamer1.0-plugins-bad"},   {"nicesrc", "gstreamer1.0-nice"},
+    {"dtlssrtpenc", "gstreamer1.0-plugins-bad"}, {"srtpenc", "gstreamer1.0-plugins-bad"},
+    {"sctpenc", "gstreamer1.0-plugins-bad"},     {"rtpbin", "gstreamer1.0-plugins-good"},
+    {"rtpvp8pay", "gstreamer1.0-plugins-good"},  {"vp8enc", "gstreamer1.0-plugins-good"},
+    {"vp8dec", "gstreamer1.0-plugins-good"},     {"appsrc", "gstreamer1.0-plugins-base"},
+    {"appsink", "gstreamer1.0-plugins-base"},
+};
+
+gboolean
+scope_media_init(GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    if (!gst_init_check(NULL, NULL, &local)) {
+        g_set_error(error, SCOPE_MEDIA_ERROR, SCOPE_MEDIA_ERROR_FAILED,
+                    "starting GStreamer failed: %s", local ? local->message : "no reason given");
+        return FALSE;
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(needed_elements); i++) {
+        g_autoptr(GstElementFactory) factory = gst_element_factory_find(needed_elements[i].element);
+        if (factory == NULL) {
+            g_set_error(error, SCOPE_MEDIA_ERROR, SCOPE_MEDIA_ERROR_MISSING_ELEMENT,
+                        "GStreamer has no element %s; install the package %s",
+                        needed_elements[i].element, needed_elements[i].package);
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
