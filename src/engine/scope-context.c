@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The context of a worker: owns the scratch arena, borrows backend and pool. One thread at a time.
+ */
+#include "engine/scope-context.h"
+
+#include "engine/scope-assert.h"
+#include "engine/scope-backend.h"
+
+ScopeContext *
+scope_context_create(const ScopeBackend *backend, ScopePool *pool, GError **error)
+{
+    SCOPE_ASSERT(backend->abi_version == SCOPE_BACKEND_ABI_VERSION &&
+                 backend->struct_size == sizeof(ScopeBackend));
+    ScopeContext *ctx = g_new0(ScopeContext, 1);
+    ctx->backend = backend;
+    ctx->pool = pool;
+    ctx->scratch = scope_arena_create(backend, "scratch");
+    if (!backend->context_init(ctx, error)) {
+        scope_arena_destroy(ctx->scratch);
+        g_free(ctx);
+        return NULL;
+    }
+    return ctx;
+}
+
+void
+scope_context_destroy(ScopeContext *ctx)
+{
+    if (!ctx) {
+        return;
+    }
+    ctx->backend->context_clear(ctx);
+    scope_arena_destroy(ctx->scratch);
+    g_free(ctx);
+}
+
+ScopeDType
+scope_context_work_dtype(const ScopeContext *ctx)
+{
+    return ctx->backend->work_dtype;
+}
+
+ScopeTensor
+scope_context_scratch(ScopeContext *ctx, ScopeDType dtype, int ndim, const int64_t *shape)
+{
+    return scope_arena_alloc(ctx->scratch, dtype, ndim, shape);
+}
+
+void
+scope_context_upload(ScopeContext *ctx, ScopeTensor dst, const void *src)
+{
+    SCOPE_ASSERT(scope_tensor_is_contiguous(dst));
+    ctx->backend->upload(ctx, dst.data, src, scope_tensor_n_bytes(dst));
+}
+
+void
+scope_context_download(ScopeContext *ctx, void *dst, ScopeTensor src)
+{
+    SCOPE_ASSERT(scope_tensor_is_contiguous(src));
+    ctx->backend->download(ctx, dst, src.data, scope_tensor_n_bytes(src));
+}
+
+gboolean
+scope_context_synchronize(ScopeContext *ctx, GError **error)
+{
+    return ctx->backend->synchronize(ctx, error);
+}
