@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inside of a case and what scope-goldens does with it. Main thread only. */
+#pragma once
+
+#include "golden-case.h"
+
+struct _GoldenCase {
+    char *folder;
+    char *name;
+    const char *family;
+    const char *kind;
+    gboolean prefixed; /* "in." and "out." in front of tensor names */
+    int n_threads;
+    JsonParser *parser;
+    JsonObject *root;
+    ScopeCheckpoint *io; /* (nullable) */
+    ScopeCheckpoint *weights;
+    GPtrArray *opened;  /* checkpoints of golden_open() */
+    GPtrArray *memory;  /* g_free: copies and results */
+    GHashTable *loaded; /* full name -> GoldenTensor */
+    GHashTable *used;   /* full names that were read, checked or excused */
+
+    /* verdict */
+    guint n_checks;
+    guint n_failures;
+    GString *report;    /* a line a failure */
+    double worst_ratio; /* error / tolerance of the worst tensor */
+    double worst_error;
+    double worst_tolerance;
+    char *worst_name;
+};
+
+/* Reads case.json of @folder; NULL with @error set when it is in neither format. */
+GoldenCase *golden_case_open(const char *folder, int n_threads, GError **error);
+void golden_case_close(GoldenCase *c);
+
+/* Records a failure line. */
+void golden_fail(GoldenCase *c, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* Fails the case for every tensor that nobody used. */
+void golden_check_unused(GoldenCase *c);
+
+/* Finds an expected tensor and marks it used; records a failure when it is absent. */
+const GoldenTensor *golden_take_out(GoldenCase *c, const char *name);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(GoldenCase, golden_case_close)

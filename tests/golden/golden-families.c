@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which handler runs which case. To add a family: write golden-<family>.c, declare its functions in
+ * golden-families.h, enter them here, add the file to meson.build. The first line that matches
+ * family and kind wins; kinds are glob patterns, so that cases of other sizes and seeds keep their
+ * handler. Constant data. */
+#include "golden-families.h"
+
+const GoldenHandler golden_handlers[] = {
+    {"checkpoints", "safetensors-good*", golden_run_safetensors_good},
+    {"checkpoints", "safetensors-bad*", golden_run_safetensors_bad},
+    {NULL, NULL, NULL},
+};

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The handlers that golden-families.c enters in its table, one group a file. Main thread. */
+#pragma once
+
+#include "golden-case.h"
+
+/* golden-checkpoints.c */
+gboolean golden_run_safetensors_good(GoldenCase *c, GError **error);
+gboolean golden_run_safetensors_bad(GoldenCase *c, GError **error);

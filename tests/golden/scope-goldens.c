@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* scope-goldens: runs every case.json below the given paths through the engine and the models and
+ * compares with the recorded reference. One line a case, one summary line, exit status 0 only when
+ * nothing failed. Owns nothing beyond the case in progress. Main thread. */
+#include "golden-case-private.h"
+
+#include <glib/gstdio.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2,
+    EXIT_SKIPPED = 77,
+};
+
+typedef struct {
+    char **paths;
+    char *filter;
+    gboolean list;
+    gboolean optional;
+    int n_threads;
+    guint n_passed, n_failed, n_skipped;
+} Options;
+
+static int
+compare_text(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Adds every folder below @path that holds a case.json. */
+static gboolean
+collect(const char *path, GPtrArray *folders, guint depth, GError **error)
+{
+    g_autofree char *json = g_build_filename(path, "case.json", NULL);
+    g_autoptr(GDir) folder = NULL;
+    const char *name;
+
+    if (g_file_test(json, G_FILE_TEST_IS_REGULAR)) {
+        g_ptr_array_add(folders, g_strdup(path));
+    }
+    if (depth > 16) {
+        return TRUE;
+    }
+    folder = g_dir_open(path, 0, error);
+    if (folder == NULL) {
+        return FALSE;
+    }
+    while ((name = g_dir_read_name(folder)) != NULL) {
+        g_autofree char *child = g_build_filename(path, name, NULL);
+        if (g_file_test(child, G_FILE_TEST_IS_DIR) && !g_file_test(child, G_FILE_TEST_IS_SYMLINK) &&
+            !collect(child, folders, depth + 1, error)) {
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+static const GoldenHandler *
+find_handler(const GoldenCase *c)
+{
+    for (const GoldenHandler *handler = golden_handlers; handler->family != NULL; handler++) {
+        if (strcmp(handler->family, golden_get_family(c)) == 0 &&
+            g_pattern_match_simple(handler->kind, golden_get_kind(c))) {
+            return handler;
+        }
+    }
+    return NULL;
+}
+
+static void
+print_verdict(const GoldenCase *c, double elapsed_ms)
+{
+    if (c->worst_name != NULL) {
+        g_print("%s %-44s worst error %.3g of %.3g (%s), %u checks, %.0f ms\n",
+                c->n_failures == 0 ? "PASS" : "FAIL", c->name, c->worst_error, c->worst_tolerance,
+                c->worst_name, c->n_checks, elapsed_ms);
+    } else {
+        g_print("%s %-44s worst error 0 of 0, %u checks, %.0f ms\n",
+                c->n_failures == 0 ? "PASS" : "FAIL", c->name, c->n_checks, elapsed_ms);
+    }
+    if (c->n_failures > 0) {
+        g_print("%s", c->report->str);
+    }
+    if (c->n_failures > 12) {
+        g_print("    and %u more\n", c->n_failures - 12);
+    }
+}
+
+static gboolean
+run_case(GoldenCase *c)
+{
+    const GoldenHandler *handler = find_handler(c);
+    gint64 start_us = g_get_monotonic_time();
+    g_autoptr(GError) error = NULL;
+
+    if (handler == NULL) {
+        golden_fail(c, "not understood: no handler for kind '%s' of family '%s'",
+                    golden_get_kind(c), golden_get_family(c));
+    } else if (!handler->run(c, &error)) {
+        golden_fail(c, "%s", error != NULL ? error->message : "the handler gave no reason");
+    } else {
+        golden_check_unused(c);
+        if (c->n_checks == 0) {
+            golden_fail(c, "the handler checked nothing");
+        }
+    }
+    print_verdict(c, (double)(g_get_monotonic_time() - start_us) / 1000.0);
+    return c->n_failures == 0;
+}
+
+static void
+visit(const char *folder, Options *options)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GoldenCase) c = golden_case_open(folder, options->n_threads, &error);
+    g_autofree char *pattern =
+        options->filter != NULL ? g_strdup_printf("*%s*", options->filter) : g_strdup("*");
+
+    if (!g_pattern_match_simple(pattern, c != NULL ? c->name : folder)) {
+        options->n_skipped++;
+        return;
+    }
+    if (c == NULL) {
+        g_print("FAIL %-44s\n    %s\n", folder, error->message);
+        options->n_failed++;
+    } else if (options->list) {
+        g_print("%-44s %-24s %s\n", c->name, golden_get_kind(c),
+                find_handler(c) != NULL ? folder : "(no handler)");
+    } else if (run_case(c)) {
+        options->n_passed++;
+    } else {
+        options->n_failed++;
+    }
+    fflush(stdout);
+}
+
+static int
+run_all(Options *options)
+{
+    g_autoptr(GPtrArray) folders = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GError) error = NULL;
+
+    for (char **path = options->paths; *path != NULL; path++) {
+        if (options->optional && !g_file_test(*path, G_FILE_TEST_IS_DIR)) {
+            g_print("SKIP %s is not there\n", *path);
+            continue;
+        }
+        if (!collect(*path, folders, 0, &error)) {
+            g_printerr("scope-goldens: %s: %s\n", *path, error->message);
+            return EXIT_USAGE;
+        }
+    }
+    g_ptr_array_sort(folders, compare_text);
+    for (guint i = 0; i < folders->len; i++) {
+        visit(g_ptr_array_index(folders, i), options);
+    }
+    if (options->list) {
+        return EXIT_SUCCESS;
+    }
+    g_print("%u passed, %u failed, %u skipped\n", options->n_passed, options->n_failed,
+            options->n_skipped);
+    if (options->n_failed > 0) {
+        return EXIT_FAILED;
+    }
+    if (options->n_passed == 0) {
+        g_print("no case was run\n");
+        return options->optional ? EXIT_SKIPPED : EXIT_FAILED;
+    }
+    return EXIT_SUCCESS;
+}
+
+int
+main(int argc, char **argv)
+{
+    Options options = {.n_threads = 1};
+    GOptionEntry entries[] = {
+        {"list", 'l', 0, G_OPTION_ARG_NONE, &options.list, "List the cases, run nothing", NULL},
+        {"filter", 'f', 0, G_OPTION_ARG_STRING, &options.filter,
+         "Run only cases whose name (family/folder) holds TEXT; '*' and '?' match anything",
+         "TEXT"},
+        {"threads", 't', 0, G_OPTION_ARG_INT, &options.n_threads,
+         "Cores that the engine may use (1)", "N"},
+        {"optional", 0, 0, G_OPTION_ARG_NONE, &options.optional,
+         "Exit with 77 (skipped) when a PATH is not there", NULL},
+        {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.paths, NULL, "PATH..."},
+        {NULL},
+    };
+    g_autoptr(GOptionContext) context = g_option_context_new("- compare with recorded references");
+    g_autoptr(GError) error = NULL;
+    int status;
+
+    g_option_context_add_main_entries(context, entries, NULL);
+    g_option_context_set_description(
+        context, "Finds every case.json below each PATH, runs it and prints a line with the worst\n"
+                 "error, its tolerance and the verdict. Exits with 0 only when every case passed;\n"
+                 "a case that is not understood has failed.");
+    if (!g_option_context_parse(context, &argc, &argv, &error)) {
+        g_printerr("scope-goldens: %s\n", error->message);
+        return EXIT_USAGE;
+    }
+    if (options.paths == NULL || options.n_threads < 1 || options.n_threads > 1024) {
+        g_autofree char *help = g_option_context_get_help(context, TRUE, NULL);
+        g_printerr("%s", help);
+        return EXIT_USAGE;
+    }
+    status = run_all(&options);
+    g_strfreev(options.paths);
+    g_free(options.filter);
+    return status;
+}
