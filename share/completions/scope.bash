@@ -1,0 +1,21 @@
+# bash completion for scope
+_scope() {
+    local words
+    case ${COMP_WORDS[1]} in
+    pipelines) words='--json --plugins-dir --help' ;;
+    version) words='--help' ;;
+    serve | -*) words='--host --port --data-dir --models-dir --assets-dir --plugins-dir --pipeline
+        --log-level --auth-token --ice-address --allow-host --no-browser --help' ;;
+    *) words='serve pipelines version help' ;;
+    esac
+    case ${COMP_WORDS[COMP_CWORD - 1]} in
+    --data-dir | --models-dir | --assets-dir | --plugins-dir)
+        mapfile -t COMPREPLY < <(compgen -d -- "${COMP_WORDS[COMP_CWORD]}")
+        return
+        ;;
+    --log-level) words='error warning info debug trace' ;;
+    --pipeline) words=$(scope pipelines --ids 2>/dev/null) ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}")
+}
+complete -F _scope scope

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Test pictures with known pixels, and how to read them back from a page's video element.
+import { writeFileSync } from 'node:fs';
+
+/** The colours of the four quadrants as RGB: top left, top right, bottom left, bottom right. */
+export const QUADRANTS = [[200, 40, 40], [40, 180, 60], [50, 70, 210], [210, 200, 60]];
+
+const toYuv = ([r, g, b]) => [
+  Math.round(16 + 0.2568 * r + 0.5041 * g + 0.0979 * b),
+  Math.round(128 - 0.1482 * r - 0.2910 * g + 0.4392 * b),
+  Math.round(128 + 0.4392 * r - 0.3678 * g - 0.0714 * b),
+];
+
+/** Writes a y4m clip of coloured quadrants; @frames of @size x @size pixels at 30 fps. */
+export function writeQuadrants(path, size = 256, frames = 30) {
+  const half = size / 2;
+  const plane = (width, pick) => {
+    const out = Buffer.alloc(width * width);
+    for (let y = 0; y < width; y++) {
+      for (let x = 0; x < width; x++) {
+        const quadrant = (y >= width / 2 ? 2 : 0) + (x >= width / 2 ? 1 : 0);
+        out[y * width + x] = pick(toYuv(QUADRANTS[quadrant]));
+      }
+    }
+    return out;
+  };
+  const frame = Buffer.concat([Buffer.from('FRAME\n'), plane(size, (c) => c[0]),
+    plane(half, (c) => c[1]), plane(half, (c) => c[2])]);
+  const header = Buffer.from(`YUV4MPEG2 W${size} H${size} F30:1 Ip A1:1 C420jpeg\n`);
+  writeFileSync(path, Buffer.concat([header, ...Array(frames).fill(frame)]));
+}
+
+/** Mean RGB around the centres of the four quadrants of the output video, and its size. */
+export function readQuadrants(page) {
+  return page.evaluate(() => {
+    const video = document.querySelector('[data-testid="video-output"]');
+    if (!video || !video.videoWidth) return null;
+    const canvas = document.createElement('canvas');
+    canvas.width = video.videoWidth;
+    canvas.height = video.videoHeight;
+    const context = canvas.getContext('2d', { willReadFrequently: true });
+    context.drawImage(video, 0, 0);
+    const means = [];
+    for (const [fx, fy] of [[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]]) {
+      const side = Math.max(4, Math.floor(canvas.width / 16));
+      const { data } = context.getImageData(Math.floor(canvas.width * fx - side / 2),
+        Math.floor(canvas.height * fy - side / 2), side, side);
+      const sum = [0, 0, 0];
+      for (let i = 0; i < data.length; i += 4) for (let c = 0; c < 3; c++) sum[c] += data[i + c];
+      means.push(sum.map((value) => value / (data.length / 4)));
+    }
+    return { means, width: canvas.width, height: canvas.height };
+  });
+}
+
+/** A hash of the whole output picture, to see whether it changes. */
+export function fingerprint(page) {
+  return page.evaluate(() => {
+    const video = document.querySelector('[data-testid="video-output"]');
+    if (!video || !video.videoWidth) return null;
+    const canvas = document.createElement('canvas');
+    canvas.width = canvas.height = 64;
+    const context = canvas.getContext('2d', { willReadFrequently: true });
+    context.drawImage(video, 0, 0, 64, 64);
+    const { data } = context.getImageData(0, 0, 64, 64);
+    let hash = 2166136261;
+    let sum = 0;
+    for (let i = 0; i < data.length; i++) {
+      if (i % 4 !== 3) sum += data[i];
+      hash = Math.imul(hash ^ data[i], 16777619);
+    }
+    return { hash: hash >>> 0, mean: sum / (64 * 64 * 3) };
+  });
+}
+
+export const distance = (a, b) => Math.max(...a.map((value, i) => Math.abs(value - b[i])));
