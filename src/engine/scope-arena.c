@@ -10,9 +10,9 @@
 #include "engine/scope-assert.h"
 #include "engine/scope-backend.h"
 
-#define ALIGNMENT   ((size_t)64)
-#define MIN_BLOCK   ((size_t)1 << 20)
-#define MAX_BLOCKS  256
+#define ALIGNMENT  ((size_t)64)
+#define MIN_BLOCK  ((size_t)1 << 20)
+#define MAX_BLOCKS 256
 
 typedef struct {
     char *data;

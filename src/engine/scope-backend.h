@@ -15,12 +15,12 @@ G_BEGIN_DECLS
 #define SCOPE_BACKEND_ABI_VERSION 1
 
 struct _ScopeBackend {
-    uint32_t abi_version; /**< SCOPE_BACKEND_ABI_VERSION */
-    uint32_t struct_size; /**< sizeof(ScopeBackend) */
-    const char *name;     /**< "cpu", "cuda" */
-    ScopeMemory memory;   /**< of what memory_alloc returns */
+    uint32_t abi_version;  /**< SCOPE_BACKEND_ABI_VERSION */
+    uint32_t struct_size;  /**< sizeof(ScopeBackend) */
+    const char *name;      /**< "cpu", "cuda" */
+    ScopeMemory memory;    /**< of what memory_alloc returns */
     ScopeDType work_dtype; /**< type of activations */
-    void *state;          /**< backend's own */
+    void *state;           /**< backend's own */
 
     /* memory: alloc returns 64-byte aligned memory or NULL with error set */
     void *(*memory_alloc)(const ScopeBackend *backend, size_t n_bytes, GError **error);

@@ -57,7 +57,8 @@ ScopeTensor scope_context_scratch(ScopeContext *ctx, ScopeDType dtype, int ndim,
 /**
  * scope_context_upload:
  * @dst: contiguous tensor of the backend
- * @src: host memory of scope_tensor_n_bytes(dst) bytes in the dtype of @dst; may be reused on return
+ * @src: host memory of scope_tensor_n_bytes(dst) bytes in the dtype of @dst; may be reused on
+ * return
  *
  * Thread: the owner. Errors: none. Returns: nothing.
  */

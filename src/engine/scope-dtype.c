@@ -85,8 +85,8 @@ widen_e4m3(uint8_t v)
 }
 
 /*
- * Rounds @f to nearest even with @mb mantissa bits and smallest normal exponent @emin; the result is
- * a magnitude code whose overflow the caller handles. NaN and infinity are excluded.
+ * Rounds @f to nearest even with @mb mantissa bits and smallest normal exponent @emin; the result
+ * is a magnitude code whose overflow the caller handles. NaN and infinity are excluded.
  */
 static inline uint32_t
 narrow_magnitude(uint32_t abs_bits, int mb, int emin)

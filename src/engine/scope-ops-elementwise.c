@@ -193,8 +193,8 @@ scope_op_pad(ScopeContext *ctx, ScopeTensor y, ScopeTensor x, ScopePadMode mode,
     SCOPE_ASSERT(x.shape[0] == y.shape[0] && x.shape[3] == y.shape[3] && top >= 0 && left >= 0);
     int64_t bottom = y.shape[1] - top - x.shape[1], right = y.shape[2] - left - x.shape[2];
     SCOPE_ASSERT(bottom >= 0 && right >= 0);
-    SCOPE_ASSERT(mode != SCOPE_PAD_REFLECT || (MAX(top, bottom) < x.shape[1] &&
-                                               MAX(left, right) < x.shape[2]));
+    SCOPE_ASSERT(mode != SCOPE_PAD_REFLECT ||
+                 (MAX(top, bottom) < x.shape[1] && MAX(left, right) < x.shape[2]));
     ctx->backend->pad(ctx, y, x, mode, top, left);
 }
 

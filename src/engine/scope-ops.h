@@ -5,10 +5,12 @@
  *
  * Rules for all of them, unless an op says otherwise:
  * - Thread: one thread per context at a time (the worker that owns it). Errors: none; a wrong shape
- *   or type asserts. Returns: nothing. On a device ops run in order and return before they are done.
+ *   or type asserts. Returns: nothing. On a device ops run in order and return before they are
+ * done.
  * - "float" tensors have the work type of the backend (scope_context_work_dtype(); f32 on the CPU).
  *   Parameters (norm weights, tables) are f32. Nothing is allocated but scratch of the context.
- * - Images are channels-last: [T, H, W, C]; T counts frames (or is a batch). Tokens are rows [N, D].
+ * - Images are channels-last: [T, H, W, C]; T counts frames (or is a batch). Tokens are rows [N,
+ * D].
  * - Outputs are allocated by the caller. An output may be the same tensor as an input only where
  *   the op says "in place"; other overlaps are not allowed.
  * - Tensors are read and written through their strides; the last dimension must have stride 1 where
@@ -43,11 +45,11 @@ typedef enum {
  */
 typedef struct {
     ScopeActivation activation;
-    float activation_param;      /**< slope of a leaky relu */
-    ScopeTensor gate;            /**< none, or f32 rows [G, O]: row r of the output uses gate row
-                                      r / gate_rows */
-    int64_t gate_rows;           /**< output rows per gate row, >= 1 with a gate */
-    ScopeTensor residual;        /**< none, or float, shape of the output; may be the output */
+    float activation_param; /**< slope of a leaky relu */
+    ScopeTensor gate;       /**< none, or f32 rows [G, O]: row r of the output uses gate row
+                                 r / gate_rows */
+    int64_t gate_rows;      /**< output rows per gate row, >= 1 with a gate */
+    ScopeTensor residual;   /**< none, or float, shape of the output; may be the output */
     ScopeActivation final_activation;
     float final_param;
 } ScopeEpilogue;
@@ -135,12 +137,13 @@ typedef struct {
 typedef struct {
     float scale;                           /**< factor of q.k, usually 1/sqrt(d) */
     const ScopeAttentionSegment *segments; /**< key sequence = concatenation, Nk keys in all */
-    int n_segments;                        /**< 1..SCOPE_ATTENTION_MAX_SEGMENTS; empty segments (n = 0) are allowed */
-    ScopeTensor bias;      /**< none, or f32 [H or 1, Nq, Nk], any strides, zero and negative too;
-                                added to the scores; -INFINITY masks */
-    ScopeTensor key_range; /**< none, or i32 [Nq, 2]: query i sees keys [begin, end) of the sequence */
-    int64_t n_zero_keys;   /**< extra keys with score 0 and value 0: each adds exp(0 - max) to the
-                                denominator and 0 enters the maximum */
+    int n_segments;   /**< 1..SCOPE_ATTENTION_MAX_SEGMENTS; empty segments (n = 0) are allowed */
+    ScopeTensor bias; /**< none, or f32 [H or 1, Nq, Nk], any strides, zero and negative too;
+                           added to the scores; -INFINITY masks */
+    ScopeTensor
+        key_range; /**< none, or i32 [Nq, 2]: query i sees keys [begin, end) of the sequence */
+    int64_t n_zero_keys; /**< extra keys with score 0 and value 0: each adds exp(0 - max) to the
+                              denominator and 0 enters the maximum */
 } ScopeAttentionOptions;
 
 /**
@@ -157,10 +160,10 @@ void scope_op_attention(ScopeContext *ctx, ScopeTensor out, ScopeTensor q,
 
 /** ScopeRopeGrid: token positions of a chunk; frame slowest, then row, then column. */
 typedef struct {
-    int64_t start_frame; /**< frame position of the first token */
+    int64_t start_frame;             /**< frame position of the first token */
     int64_t n_frames, height, width; /**< token grid */
-    int head_dim;        /**< d, even */
-    double theta;        /**< base, 10000 for the models here */
+    int head_dim;                    /**< d, even */
+    double theta;                    /**< base, 10000 for the models here */
 } ScopeRopeGrid;
 
 /**
@@ -169,8 +172,8 @@ typedef struct {
  * @grid: see there
  *
  * Three-axis table: of the c = d/2 pairs the first c - 2*(c/3) turn with the frame, the next c/3
- * with the row, the last c/3 with the column. Pair j of an axis has frequency theta^(-2j/w) with the
- * axis width w = d - 4*(d/6) for frames and 2*(d/6) for rows and columns. Computed in double.
+ * with the row, the last c/3 with the column. Pair j of an axis has frequency theta^(-2j/w) with
+ * the axis width w = d - 4*(d/6) for frames and 2*(d/6) for rows and columns. Computed in double.
  */
 void scope_op_rope_table(ScopeContext *ctx, ScopeTensor table, const ScopeRopeGrid *grid);
 
@@ -221,7 +224,7 @@ void scope_op_norm(ScopeContext *ctx, ScopeTensor y, ScopeTensor x,
 
 /** ScopeGroupNormOptions: zero weight and bias tensors are skipped. */
 typedef struct {
-    int n_groups;       /**< divides C; C groups are an instance norm */
+    int n_groups; /**< divides C; C groups are an instance norm */
     float eps;
     ScopeTensor weight; /**< none, or f32 [C] */
     ScopeTensor bias;   /**< none, or f32 [C] */
@@ -264,9 +267,9 @@ typedef enum {
     SCOPE_UNARY_RECIPROCAL,
     SCOPE_UNARY_SIN,
     SCOPE_UNARY_COS,
-    SCOPE_UNARY_ROUND,  /**< to nearest even */
+    SCOPE_UNARY_ROUND, /**< to nearest even */
     SCOPE_UNARY_FLOOR,
-    SCOPE_UNARY_STEP,   /**< x > a ? 1 : 0 */
+    SCOPE_UNARY_STEP, /**< x > a ? 1 : 0 */
     SCOPE_N_UNARY_KINDS
 } ScopeUnaryKind;
 
@@ -287,7 +290,8 @@ typedef struct {
  */
 void scope_op_unary(ScopeContext *ctx, ScopeTensor y, ScopeTensor x, ScopeUnary op);
 
-/** scope_op_activation: y = act(x); shorthand for scope_op_unary, in place allowed. Thread: owner. */
+/** scope_op_activation: y = act(x); shorthand for scope_op_unary, in place allowed. Thread: owner.
+ */
 void scope_op_activation(ScopeContext *ctx, ScopeTensor y, ScopeTensor x, ScopeActivation act);
 
 /** scope_op_affine: y = x * scale + offset; shorthand, in place allowed. Thread: owner. */
@@ -334,8 +338,8 @@ void scope_op_mul(ScopeContext *ctx, ScopeTensor y, ScopeTensor a, ScopeTensor b
  *
  * y = alpha * a + beta * b: noising, Euler steps, blends, moving averages.
  */
-void scope_op_scale_add(ScopeContext *ctx, ScopeTensor y, ScopeTensor a, float alpha,
-                        ScopeTensor b, float beta);
+void scope_op_scale_add(ScopeContext *ctx, ScopeTensor y, ScopeTensor a, float alpha, ScopeTensor b,
+                        float beta);
 
 /**
  * scope_op_lerp:
@@ -440,13 +444,13 @@ void scope_op_random_normal(ScopeContext *ctx, ScopeTensor y, uint64_t seed, uin
 
 /** ScopeResizeMode: how a pixel of the new size is computed. */
 typedef enum {
-    SCOPE_RESIZE_NEAREST = 0,   /**< source index floor(i * in/out) */
-    SCOPE_RESIZE_NEAREST_EXACT, /**< source index floor((i + 0.5) * in/out) */
-    SCOPE_RESIZE_BILINEAR,      /**< half-pixel centres, edge repeated, no antialias */
-    SCOPE_RESIZE_BILINEAR_CORNERS, /**< corner pixels coincide: i * (in-1)/(out-1) */
+    SCOPE_RESIZE_NEAREST = 0,        /**< source index floor(i * in/out) */
+    SCOPE_RESIZE_NEAREST_EXACT,      /**< source index floor((i + 0.5) * in/out) */
+    SCOPE_RESIZE_BILINEAR,           /**< half-pixel centres, edge repeated, no antialias */
+    SCOPE_RESIZE_BILINEAR_CORNERS,   /**< corner pixels coincide: i * (in-1)/(out-1) */
     SCOPE_RESIZE_BILINEAR_ANTIALIAS, /**< triangle filter that widens when shrinking */
-    SCOPE_RESIZE_BICUBIC,       /**< a = -0.75, half-pixel centres, edge repeated, no antialias */
-    SCOPE_RESIZE_AREA,          /**< mean over the (whole) covered pixels, adaptive average pool */
+    SCOPE_RESIZE_BICUBIC, /**< a = -0.75, half-pixel centres, edge repeated, no antialias */
+    SCOPE_RESIZE_AREA,    /**< mean over the (whole) covered pixels, adaptive average pool */
     SCOPE_N_RESIZE_MODES
 } ScopeResizeMode;
 

@@ -16,10 +16,10 @@
 
 #include "engine/scope-assert.h"
 
-#define MAX_THREADS  64
-#define TILE_BITS    32
-#define TILE_MASK    ((UINT64_C(1) << TILE_BITS) - 1)
-#define SPIN_ROUNDS  2000 /* a few tens of microseconds */
+#define MAX_THREADS 64
+#define TILE_BITS   32
+#define TILE_MASK   ((UINT64_C(1) << TILE_BITS) - 1)
+#define SPIN_ROUNDS 2000 /* a few tens of microseconds */
 
 typedef struct {
     ScopePool *pool;
@@ -135,8 +135,8 @@ scope_pool_create(int n_threads, GError **error)
         worker->index = i;
         int rc = pthread_create(&worker->thread, NULL, worker_main, worker);
         if (rc != 0) {
-            g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED,
-                        "starting worker thread %d of %d: %s", i, n_threads, g_strerror(rc));
+            g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, "starting worker thread %d of %d: %s",
+                        i, n_threads, g_strerror(rc));
             scope_pool_destroy(pool);
             return NULL;
         }

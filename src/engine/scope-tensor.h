@@ -25,10 +25,10 @@ typedef enum {
  * DEVICE tensor only through scope_context_upload() and scope_context_download().
  */
 typedef struct {
-    void *data;        /**< address of element [0,0,...]; host or device address */
-    ScopeDType dtype;  /**< SCOPE_DTYPE_INVALID: no tensor */
+    void *data;       /**< address of element [0,0,...]; host or device address */
+    ScopeDType dtype; /**< SCOPE_DTYPE_INVALID: no tensor */
     ScopeMemory memory;
-    int ndim;          /**< 0..SCOPE_TENSOR_MAX_DIMS; 0 is a scalar */
+    int ndim; /**< 0..SCOPE_TENSOR_MAX_DIMS; 0 is a scalar */
     int64_t shape[SCOPE_TENSOR_MAX_DIMS];
     int64_t stride[SCOPE_TENSOR_MAX_DIMS];
 } ScopeTensor;
@@ -164,8 +164,8 @@ ScopeTensor scope_tensor_transpose(ScopeTensor t, int a, int b);
  * @shape: its sizes
  * @stride: its strides in elements; zero and negative allowed
  *
- * An arbitrary view, for instance the Toeplitz view of a relative position table (strides L, -1, 1).
- * The caller guarantees that every element lies in memory it may read.
+ * An arbitrary view, for instance the Toeplitz view of a relative position table (strides L, -1,
+ * 1). The caller guarantees that every element lies in memory it may read.
  *
  * Thread: any. Errors: none.
  * Returns: the view.

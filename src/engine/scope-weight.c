@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Preparing weights: checks the published layout, copies bias and scale as f32, and lets the backend
- * pack the values. Loader or worker thread.
+ * Preparing weights: checks the published layout, copies bias and scale as f32, and lets the
+ * backend pack the values. Loader or worker thread.
  */
 #include "engine/scope-weight.h"
 
@@ -83,8 +83,8 @@ scope_weight_prepare_conv(ScopeContext *ctx, ScopeArena *arena, ScopeTensor stor
     check_geometry(geometry);
     if (stored.ndim == 4) {
         int64_t o = stored.shape[0], i = stored.shape[1];
-        stored = scope_tensor_reshape(stored,
-                                      SCOPE_SHAPE(o, i, 1, stored.shape[2], stored.shape[3]));
+        stored =
+            scope_tensor_reshape(stored, SCOPE_SHAPE(o, i, 1, stored.shape[2], stored.shape[3]));
     }
     SCOPE_ASSERT(stored.shape[0] % geometry->groups == 0);
     ScopeWeight weight = {.kind = SCOPE_WEIGHT_KIND_CONV,

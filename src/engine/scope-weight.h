@@ -45,13 +45,13 @@ typedef enum {
  * input come as a context tensor.
  */
 typedef struct {
-    int stride_t, stride_h, stride_w;       /**< >= 1 */
+    int stride_t, stride_h, stride_w;             /**< >= 1 */
     int pad_top, pad_bottom, pad_left, pad_right; /**< pixels, >= 0 (after upsampling) */
-    int dilation_h, dilation_w;             /**< >= 1 */
-    int groups;                             /**< >= 1, divides I and O; I = O = groups: depthwise */
-    int upsample;                           /**< 1, or 2: input is first enlarged 2x2 by nearest */
-    int output_pad_h, output_pad_w;         /**< transposed only: extra rows, columns at the end */
-    ScopePadMode pad_mode;                  /**< transposed: SCOPE_PAD_ZEROS */
+    int dilation_h, dilation_w;                   /**< >= 1 */
+    int groups;                     /**< >= 1, divides I and O; I = O = groups: depthwise */
+    int upsample;                   /**< 1, or 2: input is first enlarged 2x2 by nearest */
+    int output_pad_h, output_pad_w; /**< transposed only: extra rows, columns at the end */
+    ScopePadMode pad_mode;          /**< transposed: SCOPE_PAD_ZEROS */
 } ScopeConvGeometry;
 
 #define SCOPE_CONV_GEOMETRY_INIT                                                                   \
@@ -85,17 +85,17 @@ scope_conv_geometry_strided(int stride, int pad)
  */
 typedef struct {
     ScopeWeightKind kind;
-    ScopeWeightStore store;      /**< what was really chosen */
-    int64_t n_out;               /**< O */
-    int64_t n_in;                /**< linear: K; convolution: I (all groups) */
+    ScopeWeightStore store;           /**< what was really chosen */
+    int64_t n_out;                    /**< O */
+    int64_t n_in;                     /**< linear: K; convolution: I (all groups) */
     int kernel_t, kernel_h, kernel_w; /**< convolution; 1 elsewhere */
     ScopeConvGeometry geometry;
-    ScopeTensor stored;          /**< the published tensor (KEEP), else none */
-    ScopeTensor packed;          /**< backend's layout, or none */
-    ScopeTensor scale;           /**< none, or f32 [1] or [O]: multiplies the stored values */
-    ScopeTensor bias;            /**< none, or f32 [O], contiguous */
-    ScopeTensor aux;             /**< backend's own */
-    int64_t layout;              /**< backend's own */
+    ScopeTensor stored; /**< the published tensor (KEEP), else none */
+    ScopeTensor packed; /**< backend's layout, or none */
+    ScopeTensor scale;  /**< none, or f32 [1] or [O]: multiplies the stored values */
+    ScopeTensor bias;   /**< none, or f32 [O], contiguous */
+    ScopeTensor aux;    /**< backend's own */
+    int64_t layout;     /**< backend's own */
 } ScopeWeight;
 
 /** ScopeWeightOptions: zero-initialised means: keep, no bias, no scale. */
