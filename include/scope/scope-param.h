@@ -146,6 +146,8 @@ typedef enum {
  * @SCOPE_PARAM_MODULATABLE: `ui.modulatable`, between @min and @max
  * @SCOPE_PARAM_DESCENDING: INT_LIST: strictly descending
  * @SCOPE_PARAM_INPUT: `ui.category` is `input` instead of `configuration`
+ * @SCOPE_PARAM_LIVE: APPLY_LOAD only: clients show it as load-time, but a message of a running
+ *   stream changes it too (`manage_cache`, `vace_context_scale`, `base_seed`)
  */
 typedef enum {
     SCOPE_PARAM_HAS_MIN = 1 << 0,
@@ -157,6 +159,7 @@ typedef enum {
     SCOPE_PARAM_MODULATABLE = 1 << 6,
     SCOPE_PARAM_DESCENDING = 1 << 7,
     SCOPE_PARAM_INPUT = 1 << 8,
+    SCOPE_PARAM_LIVE = 1 << 9,
 } ScopeParamFlags;
 
 /**

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One pipeline in one session: a worker thread that owns the stream state, an update record and
+ * bounded input ports. Part of a chain; see scope-chain.h.
+ *
+ * Locks: one leaf lock per stage; callbacks are called without it.
+ */
+#ifndef SCOPE_STAGE_H
+#define SCOPE_STAGE_H
+
+#include "core/scope-instance.h"
+#include "core/scope-mailbox.h"
+
+G_BEGIN_DECLS
+
+/** ScopeStage: opaque, refcounted. */
+typedef struct _ScopeStage ScopeStage;
+
+/** SCOPE_STAGE_INPUT_FRAMES: least depth of an input port; it is also at least two chunks. */
+#define SCOPE_STAGE_INPUT_FRAMES 30
+
+/**
+ * ScopeStageStats: a copy of the counters.
+ * @node_id: of the stage
+ * @pipeline_id: of the instance; empty while there is none
+ * @n_chunks: process() calls that succeeded
+ * @n_errors: process() calls that failed
+ * @n_frames_in: frames that arrived on all ports
+ * @n_frames_in_dropped: of those, dropped because a port was full
+ * @n_frames_skipped: of those, passed over by uniform sampling or a change of mode
+ * @n_frames_out: frames produced on `video`
+ * @n_frames_out_dropped: of those, dropped because the consumer's queue was full
+ * @queue_frames: frames that wait on the wired ports now
+ * @fps: estimate of scope-fps.h
+ * @process_us: duration of the last chunk
+ * @process_avg_us: moving average over about 16 chunks
+ * @latency_us: age of the last frame when it left the stage; 0 = unknown
+ */
+typedef struct {
+    char node_id[64];
+    char pipeline_id[64];
+    guint64 n_chunks;
+    guint64 n_errors;
+    guint64 n_frames_in;
+    guint64 n_frames_in_dropped;
+    guint64 n_frames_skipped;
+    guint64 n_frames_out;
+    guint64 n_frames_out_dropped;
+    guint queue_frames;
+    gdouble fps;
+    gint64 process_us;
+    gint64 process_avg_us;
+    gint64 latency_us;
+} ScopeStageStats;
+
+/**
+ * ScopeStageFatal: a fatal error ended the stream of @stage.
+ *
+ * Thread: the stage's worker, no lock held. Must not stop or free the chain; post to main instead.
+ */
+typedef void (*ScopeStageFatal)(ScopeStage *stage, const GError *error, gpointer user_data);
+
+/**
+ * ScopeStageConfig:
+ * @node_id: copied
+ * @session_id: (nullable): copied; shown in log lines
+ * @instance: (transfer none): the pipeline; the stage takes its own reference
+ * @initial: (nullable): JSON parameters before the first chunk; copied
+ * @mode: of the session
+ * @fatal: (nullable): told about fatal errors
+ * @user_data: for @fatal
+ */
+typedef struct {
+    const char *node_id;
+    const char *session_id;
+    ScopeInstance *instance;
+    JsonObject *initial;
+    ScopeMode mode;
+    ScopeStageFatal fatal;
+    gpointer user_data;
+} ScopeStageConfig;
+
+/** scope_stage_new: (transfer full): a stage that is not started. Thread: main. */
+ScopeStage *scope_stage_new(const ScopeStageConfig *config);
+
+/** scope_stage_ref: another owner. Returns: @stage. Thread: any. */
+ScopeStage *scope_stage_ref(ScopeStage *stage);
+
+/** scope_stage_unref: (nullable): one owner less. Started stages must be stopped. Thread: any. */
+void scope_stage_unref(ScopeStage *stage);
+
+/** scope_stage_get_node_id: (transfer none): Thread: any. */
+const char *scope_stage_get_node_id(ScopeStage *stage);
+
+/**
+ * scope_stage_wire_input:
+ * @port: a port that the pipeline declares
+ * @wired: whether the stage waits for frames on it
+ *
+ * Frames that wait on a port that is unwired are dropped.
+ *
+ * Thread: main.
+ */
+void scope_stage_wire_input(ScopeStage *stage, const char *port, gboolean wired);
+
+/**
+ * scope_stage_wire_output:
+ * @consumer: (nullable): stage that gets the frames of `video`; borrowed, outlives the worker
+ * @port: (nullable): its port
+ * @queue: (nullable): mailbox of ScopeFrame instead of a stage; the stage takes a reference
+ *
+ * Thread: main, before start.
+ */
+void scope_stage_wire_output(ScopeStage *stage, ScopeStage *consumer, const char *port,
+                             ScopeMailbox *queue);
+
+/** scope_stage_set_output_port: changes the consumer's port of a running stage. Thread: main. */
+void scope_stage_set_output_port(ScopeStage *stage, const char *port);
+
+/**
+ * scope_stage_push_frame:
+ * @port: where it goes; a port that is not wired drops it
+ * @frame: (transfer full)
+ *
+ * A full port drops the new frame.
+ *
+ * Returns: %FALSE when it was dropped.
+ * Thread: any.
+ */
+gboolean scope_stage_push_frame(ScopeStage *stage, const char *port, ScopeFrame *frame);
+
+/**
+ * scope_stage_update:
+ * @params: parameters, left alone; merged with updates that wait
+ * @problems: (nullable): what the pipeline's table does not accept is appended; the rest applies
+ *
+ * The values act with the next chunk. Also understood whatever the pipeline: `paused`,
+ * `input_mode`, `reset_cache` (once).
+ *
+ * Thread: any.
+ */
+void scope_stage_update(ScopeStage *stage, JsonObject *params, GPtrArray *problems);
+
+/**
+ * scope_stage_replace:
+ * @instance: (transfer none) (nullable): another pipeline from the next chunk on; %NULL = wait
+ *
+ * The worker frees its stream, releases the old instance and opens a stream on the new one. The
+ * parameters of the session stay.
+ *
+ * Thread: main.
+ */
+void scope_stage_replace(ScopeStage *stage, ScopeInstance *instance);
+
+/** scope_stage_start: starts the worker. Errors: G_IO_ERROR from the system. Thread: main. */
+gboolean scope_stage_start(ScopeStage *stage, GError **error);
+
+/** scope_stage_request_stop: asks the worker to end; does not wait. Thread: any. */
+void scope_stage_request_stop(ScopeStage *stage);
+
+/**
+ * scope_stage_join:
+ * @deadline_us: on the clock of g_get_monotonic_time()
+ *
+ * Waits for the worker after scope_stage_request_stop(). A worker that does not end in time keeps
+ * the stage alive until it does.
+ *
+ * Returns: whether it ended.
+ * Thread: main.
+ */
+gboolean scope_stage_join(ScopeStage *stage, gint64 deadline_us);
+
+/** scope_stage_get_fps: estimate of the rate, or the native rate of the pipeline. Thread: any. */
+gdouble scope_stage_get_fps(ScopeStage *stage);
+
+/** scope_stage_get_stats: (out): copies the counters. Thread: any. */
+void scope_stage_get_stats(ScopeStage *stage, ScopeStageStats *ret_stats);
+
+/**
+ * scope_stage_sample_uniform:
+ * @n: frames that wait, >= @k
+ * @k: frames that are wanted, >= 1
+ * @ret_indices: (array length=k): ascending; round(i * n / k) with halves to even
+ *
+ * Frames up to the last index leave the port, those between the indices unseen.
+ */
+void scope_stage_sample_uniform(guint n, guint k, guint *ret_indices);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ScopeStage, scope_stage_unref)
+
+G_END_DECLS
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The pipelines that are part of the program. */
+#ifndef SCOPE_BUILTIN_H
+#define SCOPE_BUILTIN_H
+
+#include "core/scope-registry.h"
+
+G_BEGIN_DECLS
+
+/**
+ * scope_builtin_register_all:
+ * @error: (nullable): set on failure
+ *
+ * Registers every built-in pipeline, in the order of the wire contract.
+ *
+ * Errors: as scope_registry_register().
+ * Returns: %TRUE, or %FALSE with @error set.
+ * Thread: main.
+ */
+gboolean scope_builtin_register_all(ScopeRegistry *registry, GError **error);
+
+G_END_DECLS
+
+#endif
