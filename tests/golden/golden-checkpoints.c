@@ -198,3 +198,107 @@ golden_run_safetensors_bad(GoldenCase *c, GError **error)
     }
     return TRUE;
 }
+
+/* -- PyTorch files ---------------------------------------------------------------------------- */
+
+/* The same values under the same name; a 16-bit integer may be expected as a 32-bit one. */
+static void
+check_same(GoldenCase *c, const char *file, const ScopeCheckpointTensor *want,
+           const ScopeCheckpoint *got_in)
+{
+    const ScopeCheckpointTensor *got = scope_checkpoint_find(got_in, want->name);
+    g_autofree char *wanted = scope_checkpoint_tensor_dup_shape(want);
+    g_autofree char *found = got != NULL ? scope_checkpoint_tensor_dup_shape(got) : NULL;
+    g_autofree gint64 *a = NULL, *b = NULL;
+    g_autofree guint8 *x = NULL, *y = NULL;
+    gsize n = (gsize)want->n_elements;
+
+    if (!golden_check(c, got != NULL && got->n_elements == want->n_elements,
+                      "%s: %s is %s, want %s", file, want->name, found != NULL ? found : "missing",
+                      wanted)) {
+        return;
+    }
+    if (got->type == SCOPE_STORED_I16 && want->type == SCOPE_STORED_I32) {
+        a = g_new(gint64, n);
+        b = g_new(gint64, n);
+        golden_check(c,
+                     scope_checkpoint_tensor_copy_i64(got, a) &&
+                         scope_checkpoint_tensor_copy_i64(want, b) && memcmp(a, b, n * 8) == 0,
+                     "%s: %s has other values", file, want->name);
+        return;
+    }
+    if (!golden_check(c, strcmp(found, wanted) == 0, "%s: %s is %s, want %s", file, want->name,
+                      found, wanted)) {
+        return;
+    }
+    n *= scope_stored_type_get_size(want->type);
+    x = g_malloc(n + 1);
+    y = g_malloc(n + 1);
+    scope_checkpoint_tensor_copy(got, x);
+    scope_checkpoint_tensor_copy(want, y);
+    golden_check(c, memcmp(x, y, n) == 0, "%s: %s has other values", file, want->name);
+}
+
+static void
+check_torch_file(GoldenCase *c, const char *file, const char *expected)
+{
+    ScopeCheckpoint *got = open_good(c, file);
+    ScopeCheckpoint *want = open_good(c, expected);
+
+    if (got == NULL || want == NULL) {
+        return;
+    }
+    golden_check(c, scope_checkpoint_get_n_tensors(got) == scope_checkpoint_get_n_tensors(want),
+                 "%s: %u tensors, want %u", file, scope_checkpoint_get_n_tensors(got),
+                 scope_checkpoint_get_n_tensors(want));
+    for (guint i = 0; i < scope_checkpoint_get_n_tensors(want); i++) {
+        check_same(c, file, scope_checkpoint_get_tensor(want, i), got);
+    }
+}
+
+/* The rule of the case text: sub-dict generator_ema with the prefix cut gives blocks.N... */
+static void
+check_selection(GoldenCase *c, const char *file)
+{
+    const char *const wrappers[] = {"generator_ema", NULL};
+    ScopeCheckpoint *all = open_good(c, file);
+    g_autoptr(ScopeCheckpoint) state =
+        all != NULL ? scope_checkpoint_select(all, wrappers, NULL, NULL) : NULL;
+    gboolean ok = state != NULL && scope_checkpoint_get_n_tensors(state) > 0;
+
+    for (guint i = 0; ok && i < scope_checkpoint_get_n_tensors(state); i++) {
+        ok = g_str_has_prefix(scope_checkpoint_get_tensor(state, i)->name, "blocks.");
+    }
+    golden_check(c, ok, "%s: generator_ema without 'model.' does not give blocks.N", file);
+}
+
+gboolean
+golden_run_torch_good(GoldenCase *c, GError **error)
+{
+    JsonNode *files = golden_node(c, "files");
+    JsonObjectIter iter;
+    const char *name;
+    JsonNode *entry;
+
+    if (files == NULL || !JSON_NODE_HOLDS_OBJECT(files)) {
+        return golden_not_understood(error, "case.json has no list of files");
+    }
+    json_object_iter_init(&iter, json_node_get_object(files));
+    while (json_object_iter_next(&iter, &name, &entry)) {
+        JsonObject *object = json_node_get_object(entry);
+        const char *file = json_object_get_string_member_with_default(object, "file", "");
+        check_torch_file(c, file,
+                         json_object_get_string_member_with_default(object, "expected", ""));
+        if (strcmp(name, "nested_prefix") == 0) {
+            check_selection(c, file);
+        }
+    }
+    return TRUE;
+}
+
+gboolean
+golden_run_torch_bad(GoldenCase *c, GError **error)
+{
+    check_all_refused(c);
+    return TRUE;
+}

@@ -8,5 +8,7 @@
 const GoldenHandler golden_handlers[] = {
     {"checkpoints", "safetensors-good*", golden_run_safetensors_good},
     {"checkpoints", "safetensors-bad*", golden_run_safetensors_bad},
+    {"checkpoints", "torch-good*", golden_run_torch_good},
+    {"checkpoints", "torch-bad*", golden_run_torch_bad},
     {NULL, NULL, NULL},
 };

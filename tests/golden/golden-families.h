@@ -7,3 +7,5 @@
 /* golden-checkpoints.c */
 gboolean golden_run_safetensors_good(GoldenCase *c, GError **error);
 gboolean golden_run_safetensors_bad(GoldenCase *c, GError **error);
+gboolean golden_run_torch_good(GoldenCase *c, GError **error);
+gboolean golden_run_torch_bad(GoldenCase *c, GError **error);

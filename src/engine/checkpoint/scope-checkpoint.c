@@ -178,6 +178,13 @@ read_file(ScopeCheckpoint *checkpoint, const char *path, GError **error)
     if (refuse_known(path, bytes, size, error)) {
         return FALSE;
     }
+    if (size >= 4 && memcmp(bytes, "PK\x03\x04", 4) == 0) {
+        return scope_torch_read_zip_private(checkpoint, path, file, error);
+    }
+    if (size >= 2 && (guchar)bytes[0] == 0x80 && (guchar)bytes[1] <= 5 &&
+        !(size > 8 && bytes[8] == '{')) {
+        return scope_torch_read_legacy_private(checkpoint, path, file, error);
+    }
     if (g_str_has_suffix(path, ".index.json")) {
         return scope_safetensors_read_index_private(checkpoint, path, file, error);
     }
