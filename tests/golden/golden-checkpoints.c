@@ -48,8 +48,7 @@ check_f32_codes(GoldenCase *c, const ScopeCheckpoint *tables, ScopeStoredType ty
 }
 
 static void
-check_rounding(GoldenCase *c, const ScopeCheckpoint *rounding, ScopeStoredType type,
-               const char *name)
+check_rounding(GoldenCase *c, const ScopeCheckpoint *rounding, ScopeDType type, const char *name)
 {
     const ScopeCheckpointTensor *from = scope_checkpoint_find(rounding, "f32");
     const ScopeCheckpointTensor *want = scope_checkpoint_find(rounding, name);
@@ -63,7 +62,7 @@ check_rounding(GoldenCase *c, const ScopeCheckpoint *rounding, ScopeStoredType t
         float value;
         memcpy(&value, from->data + 4 * i, 4);
         memcpy(&expected, want->data + 2 * i, 2);
-        scope_stored_type_from_f32(type, &value, &code, 1);
+        scope_dtype_from_f32(type, &value, &code, 1);
         n_wrong += isnan(value) ? 0 : code != expected;
     }
     golden_check(c, n_wrong == 0, "%s: %u values are rounded otherwise", name, n_wrong);
@@ -133,8 +132,8 @@ golden_run_safetensors_good(GoldenCase *c, GError **error)
         check_f32_codes(c, tables, SCOPE_STORED_F16, "f16_bits", "f16_to_f32");
     }
     if (rounding != NULL) {
-        check_rounding(c, rounding, SCOPE_STORED_BF16, "to_bf16");
-        check_rounding(c, rounding, SCOPE_STORED_F16, "to_f16");
+        check_rounding(c, rounding, SCOPE_DTYPE_BF16, "to_bf16");
+        check_rounding(c, rounding, SCOPE_DTYPE_F16, "to_f16");
     }
     if (unordered != NULL) {
         check_values(c, unordered, "a", 1, 2);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Element types as files store them, and their exact conversion. Wider than the engine's own
- * dtypes on purpose: files hold 64-bit numbers that are read and never computed with.
- * Owns nothing. Any thread. */
+/* Element types as files store them: names, sizes, the engine's dtype of the same layout, and
+ * conversion at any alignment. Wider than ScopeDType on purpose: files hold numbers that are read
+ * and never computed with. Owns nothing. Any thread. */
 #pragma once
 
 #include <glib.h>
+
+#include "engine/scope-dtype.h"
 
 G_BEGIN_DECLS
 
@@ -43,6 +45,16 @@ gsize scope_stored_type_get_size(ScopeStoredType type);
 ScopeStoredType scope_stored_type_from_name(const char *name);
 
 /**
+ * scope_stored_type_get_dtype:
+ * @type: any type
+ *
+ * Thread: any. Errors: none.
+ * Returns: the engine's type of the same layout (U8 for BOOL), SCOPE_DTYPE_INVALID for I16, U16,
+ * U32 and U64, which the engine does not compute with.
+ */
+ScopeDType scope_stored_type_get_dtype(ScopeStoredType type);
+
+/**
  * scope_stored_type_to_f32:
  * @type: type of @src
  * @src: [n] elements, any alignment
@@ -68,20 +80,5 @@ void scope_stored_type_to_f32(ScopeStoredType type, const void *src, float *ret_
  * Returns: TRUE, or FALSE with @ret_dst untouched when @type is not an integer type.
  */
 gboolean scope_stored_type_to_i64(ScopeStoredType type, const void *src, gint64 *ret_dst, gsize n);
-
-/**
- * scope_stored_type_from_f32:
- * @type: F32, BF16, F16, F8_E4M3 or F8_E5M2
- * @src: [n] f32
- * @ret_dst: [n] elements of @type, any alignment
- * @n: element count
- *
- * Rounds to nearest even; NaN stays NaN. Values past the range become infinity where the type has
- * one and the largest finite value where it has none (F8_E4M3).
- *
- * Thread: any. Errors: other types are refused.
- * Returns: TRUE, or FALSE with @ret_dst untouched when @type is not a float type of the list.
- */
-gboolean scope_stored_type_from_f32(ScopeStoredType type, const float *src, void *ret_dst, gsize n);
 
 G_END_DECLS
