@@ -216,10 +216,10 @@ decode_pass(ScopeContext *ctx, ScopeWanVaeState *state, ScopeTensor frames, Scop
     ScopeArenaMark mark = scope_arena_mark(ctx->scratch);
     const ScopeWanVae *vae = state->vae;
     Pass pass = begin_pass(ctx, state, tap);
-    ScopeTensor raw = scratch(&pass, latents.shape[0], latents.shape[1], latents.shape[2],
-                              vae->z_channels);
-    ScopeTensor z = scratch(&pass, latents.shape[0], latents.shape[1], latents.shape[2],
-                            vae->z_channels);
+    ScopeTensor raw =
+        scratch(&pass, latents.shape[0], latents.shape[1], latents.shape[2], vae->z_channels);
+    ScopeTensor z =
+        scratch(&pass, latents.shape[0], latents.shape[1], latents.shape[2], vae->z_channels);
 
     scope_op_mul(ctx, raw, latents, vae->std);
     scope_op_add(ctx, raw, raw, vae->mean);

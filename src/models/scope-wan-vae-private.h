@@ -17,9 +17,9 @@ typedef struct {
     int slot;   /* of its first causal convolution */
     int64_t n_in, n_out;
     ScopeTensor gamma_a, gamma_b; /* residual: both; attention: a */
-    ScopeWeight conv_a, conv_b;   /* residual; attention: qkv and projection; resample: a = spatial */
-    ScopeWeight shortcut;         /* residual, where n_in != n_out */
-    ScopeWeight time_conv;        /* resample, where temporal */
+    ScopeWeight conv_a, conv_b; /* residual; attention: qkv and projection; resample: a = spatial */
+    ScopeWeight shortcut;       /* residual, where n_in != n_out */
+    ScopeWeight time_conv;      /* resample, where temporal */
     gboolean temporal;
 } ScopeWanVaeLayer;
 

@@ -8,7 +8,7 @@
 
 #include "engine/scope-assert.h"
 #include "engine/scope-ops.h"
-#include "models/scope-model-loader.h"
+#include "models/scope-layer-loader.h"
 
 static const float wan_mean[16] = {-0.7571f, -0.7089f, -0.9113f, 0.1075f,  -0.1745f, 0.9653f,
                                    -0.1517f, 1.5508f,  0.4134f,  -0.0715f, 0.5517f,  -0.3632f,
@@ -36,62 +36,61 @@ layer_free(gpointer data)
 }
 
 static void
-load_causal_conv(ScopeModelLoader *loader, ScopeWeight *weight, const char *prefix,
+load_causal_conv(ScopeLayerLoader *loader, ScopeWeight *weight, const char *prefix,
                  const char *name, int64_t n_out, int64_t n_in)
 {
     g_autofree char *full = prefix != NULL ? g_strconcat(prefix, ".", name, NULL) : g_strdup(name);
     ScopeConvGeometry geometry = scope_conv_geometry_same(1);
 
-    scope_model_loader_conv(loader, weight, full, (ScopeModelConvShape){n_out, n_in, 3, 3, 3},
-                            &geometry, SCOPE_MODEL_BIAS);
+    scope_layer_loader_conv(loader, weight, full, (ScopeLayerConvShape){n_out, n_in, 3, 3, 3},
+                            &geometry, SCOPE_LAYER_BIAS);
 }
 
 static void
-load_pointwise(ScopeModelLoader *loader, ScopeWeight *weight, const char *prefix, const char *name,
-               ScopeModelConvShape shape)
+load_pointwise(ScopeLayerLoader *loader, ScopeWeight *weight, const char *prefix, const char *name,
+               ScopeLayerConvShape shape)
 {
     g_autofree char *full = prefix != NULL ? g_strconcat(prefix, ".", name, NULL) : g_strdup(name);
     ScopeConvGeometry geometry = SCOPE_CONV_GEOMETRY_INIT;
 
-    scope_model_loader_conv(loader, weight, full, shape, &geometry, SCOPE_MODEL_BIAS);
+    scope_layer_loader_conv(loader, weight, full, shape, &geometry, SCOPE_LAYER_BIAS);
 }
 
 static void
-load_residual(ScopeModelLoader *loader, ScopeWanVaeLayer *layer, int *slot)
+load_residual(ScopeLayerLoader *loader, ScopeWanVaeLayer *layer, int *slot)
 {
     layer->kind = SCOPE_WAN_VAE_LAYER_RESIDUAL;
-    layer->n_out = scope_model_loader_dim(loader, layer->name, "residual.2.weight", 0);
+    layer->n_out = scope_layer_loader_dim(loader, layer->name, "residual.2.weight", 0);
     layer->gamma_a =
-        scope_model_loader_vector(loader, layer->name, "residual.0.gamma", layer->n_in);
+        scope_layer_loader_vector(loader, layer->name, "residual.0.gamma", layer->n_in);
     load_causal_conv(loader, &layer->conv_a, layer->name, "residual.2", layer->n_out, layer->n_in);
     layer->gamma_b =
-        scope_model_loader_vector(loader, layer->name, "residual.3.gamma", layer->n_out);
-    load_causal_conv(loader, &layer->conv_b, layer->name, "residual.6", layer->n_out,
-                     layer->n_out);
+        scope_layer_loader_vector(loader, layer->name, "residual.3.gamma", layer->n_out);
+    load_causal_conv(loader, &layer->conv_b, layer->name, "residual.6", layer->n_out, layer->n_out);
     if (layer->n_out != layer->n_in) {
         load_pointwise(loader, &layer->shortcut, layer->name, "shortcut",
-                       (ScopeModelConvShape){layer->n_out, layer->n_in, 1, 1, 1});
+                       (ScopeLayerConvShape){layer->n_out, layer->n_in, 1, 1, 1});
     }
     layer->slot = *slot;
     *slot += 2;
 }
 
 static void
-load_attention(ScopeModelLoader *loader, ScopeWanVaeLayer *layer)
+load_attention(ScopeLayerLoader *loader, ScopeWanVaeLayer *layer)
 {
     int64_t c = layer->n_in;
 
     layer->kind = SCOPE_WAN_VAE_LAYER_ATTENTION;
     layer->n_out = c;
-    layer->gamma_a = scope_model_loader_vector(loader, layer->name, "norm.gamma", c);
+    layer->gamma_a = scope_layer_loader_vector(loader, layer->name, "norm.gamma", c);
     load_pointwise(loader, &layer->conv_a, layer->name, "to_qkv",
-                   (ScopeModelConvShape){3 * c, c, 0, 1, 1});
+                   (ScopeLayerConvShape){3 * c, c, 0, 1, 1});
     load_pointwise(loader, &layer->conv_b, layer->name, "proj",
-                   (ScopeModelConvShape){c, c, 0, 1, 1});
+                   (ScopeLayerConvShape){c, c, 0, 1, 1});
 }
 
 static void
-load_resample(ScopeModelLoader *loader, ScopeWanVaeLayer *layer, gboolean encode, int *slot)
+load_resample(ScopeLayerLoader *loader, ScopeWanVaeLayer *layer, gboolean encode, int *slot)
 {
     g_autofree char *spatial = g_strconcat(layer->name, ".resample.1", NULL);
     g_autofree char *time = g_strconcat(layer->name, ".time_conv", NULL);
@@ -100,8 +99,8 @@ load_resample(ScopeModelLoader *loader, ScopeWanVaeLayer *layer, gboolean encode
     int64_t c = layer->n_in;
 
     layer->kind = SCOPE_WAN_VAE_LAYER_RESAMPLE;
-    layer->n_out = scope_model_loader_dim(loader, layer->name, "resample.1.weight", 0);
-    layer->temporal = scope_model_loader_has(loader, time, "weight");
+    layer->n_out = scope_layer_loader_dim(loader, layer->name, "resample.1.weight", 0);
+    layer->temporal = scope_layer_loader_has(loader, time, "weight");
     if (encode) {
         geometry.pad_top = geometry.pad_left = 0;
         geometry.stride_h = geometry.stride_w = 2;
@@ -109,33 +108,33 @@ load_resample(ScopeModelLoader *loader, ScopeWanVaeLayer *layer, gboolean encode
     } else {
         geometry.upsample = 2;
     }
-    scope_model_loader_conv(loader, &layer->conv_a, spatial,
-                            (ScopeModelConvShape){layer->n_out, c, 0, 3, 3}, &geometry,
-                            SCOPE_MODEL_BIAS);
+    scope_layer_loader_conv(loader, &layer->conv_a, spatial,
+                            (ScopeLayerConvShape){layer->n_out, c, 0, 3, 3}, &geometry,
+                            SCOPE_LAYER_BIAS);
     if (layer->temporal) {
         int64_t n_time = encode ? layer->n_out : 2 * c;
         int64_t n_time_in = encode ? layer->n_out : c;
-        scope_model_loader_conv(loader, &layer->time_conv, time,
-                                (ScopeModelConvShape){n_time, n_time_in, 3, 1, 1}, &time_geometry,
-                                SCOPE_MODEL_BIAS);
+        scope_layer_loader_conv(loader, &layer->time_conv, time,
+                                (ScopeLayerConvShape){n_time, n_time_in, 3, 1, 1}, &time_geometry,
+                                SCOPE_LAYER_BIAS);
         layer->slot = (*slot)++;
     }
 }
 
 /* Appends the layers "<prefix>.0", "<prefix>.1" ... and returns the width after the last. */
 static int64_t
-load_layers(ScopeModelLoader *loader, ScopeWanVaeHalf *half, const char *prefix, gboolean encode,
+load_layers(ScopeLayerLoader *loader, ScopeWanVaeHalf *half, const char *prefix, gboolean encode,
             int64_t width)
 {
     for (int i = 0; loader->error == NULL; i++) {
         g_autofree char *name = g_strdup_printf("%s.%d", prefix, i);
-        gboolean residual = scope_model_loader_has(loader, name, "residual.2.weight");
-        gboolean attention = scope_model_loader_has(loader, name, "to_qkv.weight");
+        gboolean residual = scope_layer_loader_has(loader, name, "residual.2.weight");
+        gboolean attention = scope_layer_loader_has(loader, name, "to_qkv.weight");
         ScopeWanVaeLayer *layer;
 
-        if (!residual && !attention && !scope_model_loader_has(loader, name, "resample.1.weight")) {
+        if (!residual && !attention && !scope_layer_loader_has(loader, name, "resample.1.weight")) {
             if (i == 0) {
-                scope_model_loader_dim(loader, name, "residual.2.weight", 0);
+                scope_layer_loader_dim(loader, name, "residual.2.weight", 0);
             }
             break;
         }
@@ -156,7 +155,7 @@ load_layers(ScopeModelLoader *loader, ScopeWanVaeHalf *half, const char *prefix,
 }
 
 static void
-load_half(ScopeModelLoader *loader, ScopeWanVae *vae, ScopeWanVaeHalf *half, gboolean encode)
+load_half(ScopeLayerLoader *loader, ScopeWanVae *vae, ScopeWanVaeHalf *half, gboolean encode)
 {
     const char *name = encode ? "encoder" : "decoder";
     g_autofree char *middle = g_strconcat(name, ".middle", NULL);
@@ -166,15 +165,15 @@ load_half(ScopeModelLoader *loader, ScopeWanVae *vae, ScopeWanVaeHalf *half, gbo
     half->layers = g_ptr_array_new_with_free_func(layer_free);
     half->n_slots = 1;
     half->loaded = TRUE;
-    load_causal_conv(loader, &half->conv_in, name, "conv1", SCOPE_MODEL_ANY_SIZE, encode ? 3 : z);
+    load_causal_conv(loader, &half->conv_in, name, "conv1", SCOPE_LAYER_ANY_SIZE, encode ? 3 : z);
     width = half->conv_in.n_out;
     width = load_layers(loader, half, encode ? samples : middle, encode, width);
     width = load_layers(loader, half, encode ? middle : samples, encode, width);
-    half->head_gamma = scope_model_loader_vector(loader, name, "head.0.gamma", width);
+    half->head_gamma = scope_layer_loader_vector(loader, name, "head.0.gamma", width);
     load_causal_conv(loader, &half->conv_out, name, "head.2", encode ? 2 * z : 3, width);
     half->n_slots++;
     load_pointwise(loader, &half->quant, NULL, encode ? "conv1" : "conv2",
-                   (ScopeModelConvShape){encode ? 2 * z : z, encode ? 2 * z : z, 1, 1, 1});
+                   (ScopeLayerConvShape){encode ? 2 * z : z, encode ? 2 * z : z, 1, 1, 1});
 }
 
 static void
@@ -191,7 +190,7 @@ count_factors(ScopeWanVae *vae, const ScopeWanVaeHalf *half)
 }
 
 static void
-load_constants(ScopeModelLoader *loader, ScopeWanVae *vae, const ScopeWanVaeOptions *options)
+load_constants(ScopeLayerLoader *loader, ScopeWanVae *vae, const ScopeWanVaeOptions *options)
 {
     int64_t z = vae->z_channels;
     const float *mean = options->latent_mean != NULL ? options->latent_mean : wan_mean;
@@ -199,7 +198,7 @@ load_constants(ScopeModelLoader *loader, ScopeWanVae *vae, const ScopeWanVaeOpti
     g_autofree float *inverse = g_new(float, (gsize)z);
 
     if (options->latent_mean == NULL && z != (int64_t)G_N_ELEMENTS(wan_mean)) {
-        scope_model_loader_fail(loader,
+        scope_layer_loader_fail(loader,
                                 "%" G_GINT64_FORMAT " latent channels, expected 16 where no "
                                 "statistics of the latent space are given",
                                 z);
@@ -226,9 +225,9 @@ load(ScopeContext *ctx, ScopeCheckpoint *checkpoint, const ScopeWanVaeOptions *o
      GError **error)
 {
     g_autoptr(ScopeWanVae) vae = g_new0(ScopeWanVae, 1);
-    unsigned parts = options->parts != 0 ? options->parts
-                                         : SCOPE_WAN_VAE_ENCODE | SCOPE_WAN_VAE_DECODE;
-    ScopeModelLoader loader;
+    unsigned parts =
+        options->parts != 0 ? options->parts : SCOPE_WAN_VAE_ENCODE | SCOPE_WAN_VAE_DECODE;
+    ScopeLayerLoader loader;
 
     g_return_val_if_fail((options->latent_mean == NULL) == (options->latent_std == NULL), NULL);
     vae->checkpoint = scope_checkpoint_select(checkpoint, NULL, NULL, error);
@@ -236,31 +235,31 @@ load(ScopeContext *ctx, ScopeCheckpoint *checkpoint, const ScopeWanVaeOptions *o
         return NULL;
     }
     vae->arena = ctx != NULL ? scope_arena_create(ctx->backend, "weights") : NULL;
-    scope_model_loader_init(&loader, vae->checkpoint, ctx, vae->arena);
+    scope_layer_loader_init(&loader, vae->checkpoint, ctx, vae->arena);
     loader.store = options->store;
     if ((parts & SCOPE_WAN_VAE_DECODE) != 0) {
-        vae->z_channels = scope_model_loader_dim(&loader, NULL, "conv2.weight", 0);
+        vae->z_channels = scope_layer_loader_dim(&loader, NULL, "conv2.weight", 0);
         load_half(&loader, vae, &vae->decoder, FALSE);
         count_factors(vae, &vae->decoder);
     }
     if ((parts & SCOPE_WAN_VAE_ENCODE) != 0) {
-        int64_t z = scope_model_loader_dim(&loader, NULL, "conv1.weight", 0) / 2;
+        int64_t z = scope_layer_loader_dim(&loader, NULL, "conv1.weight", 0) / 2;
         int64_t spatial = vae->spatial_factor, temporal = vae->temporal_factor;
         if (vae->z_channels != 0 && vae->z_channels != z) {
-            scope_model_loader_fail(&loader, "encoder has %" G_GINT64_FORMAT
+            scope_layer_loader_fail(&loader,
+                                    "encoder has %" G_GINT64_FORMAT
                                     " latent channels, decoder %" G_GINT64_FORMAT,
                                     z, vae->z_channels);
         }
         vae->z_channels = z;
         load_half(&loader, vae, &vae->encoder, TRUE);
         count_factors(vae, &vae->encoder);
-        if (spatial != 0 &&
-            (spatial != vae->spatial_factor || temporal != vae->temporal_factor)) {
-            scope_model_loader_fail(&loader, "encoder and decoder compress differently");
+        if (spatial != 0 && (spatial != vae->spatial_factor || temporal != vae->temporal_factor)) {
+            scope_layer_loader_fail(&loader, "encoder and decoder compress differently");
         }
     }
     load_constants(&loader, vae, options);
-    return scope_model_loader_finish(&loader, error) ? g_steal_pointer(&vae) : NULL;
+    return scope_layer_loader_finish(&loader, error) ? g_steal_pointer(&vae) : NULL;
 }
 
 ScopeWanVae *
@@ -357,8 +356,7 @@ place_slots(ScopeWanVaeState *state, ScopeDType dtype, ScopeArena *arena)
         int64_t before[4];
         memcpy(before, shape, sizeof before);
         scope_wan_vae_layer_shape(layer, encode, FALSE, shape);
-        state->max_elements =
-            MAX(state->max_elements, shape[0] * shape[1] * shape[2] * shape[3]);
+        state->max_elements = MAX(state->max_elements, shape[0] * shape[1] * shape[2] * shape[3]);
         if (layer->kind == SCOPE_WAN_VAE_LAYER_RESIDUAL) {
             PLACE(2, shape[1], shape[2], layer->n_in);
             PLACE(2, shape[1], shape[2], layer->n_out);
@@ -392,8 +390,7 @@ scope_wan_vae_state_create(ScopeContext *ctx, const ScopeWanVae *vae,
     state->width = width;
     state->latents_per_pass = latents_per_pass;
     if (!scope_wan_vae_state_half(state)->loaded) {
-        g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                    "the %s of %s was not loaded",
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "the %s of %s was not loaded",
                     direction == SCOPE_WAN_VAE_ENCODE ? "encoder" : "decoder",
                     scope_checkpoint_get_path(vae->checkpoint));
         return NULL;

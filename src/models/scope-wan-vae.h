@@ -19,13 +19,15 @@ G_BEGIN_DECLS
 typedef struct _ScopeWanVae ScopeWanVae;
 typedef struct _ScopeWanVaeState ScopeWanVaeState;
 
-/** ScopeWanVaeDirection: which half of the network a state belongs to; also flags of what to load. */
+/** ScopeWanVaeDirection: which half of the network a state belongs to; also flags of what to load.
+ */
 typedef enum {
     SCOPE_WAN_VAE_ENCODE = 1 << 0,
     SCOPE_WAN_VAE_DECODE = 1 << 1,
 } ScopeWanVaeDirection;
 
-/** ScopeWanVaeOptions: zero-initialised loads both halves as stored with the constants of Wan 2.1. */
+/** ScopeWanVaeOptions: zero-initialised loads both halves as stored with the constants of Wan 2.1.
+ */
 typedef struct {
     unsigned parts;           /**< ScopeWanVaeDirection flags to load; 0 for both */
     ScopeWeightStore store;   /**< of the convolutions */

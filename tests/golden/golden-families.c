@@ -10,5 +10,9 @@ const GoldenHandler golden_handlers[] = {
     {"checkpoints", "safetensors-bad*", golden_run_safetensors_bad},
     {"checkpoints", "torch-good*", golden_run_torch_good},
     {"checkpoints", "torch-bad*", golden_run_torch_bad},
+    {"wan-vae", "*encode-whole*", golden_run_vae_encode_whole},
+    {"wan-vae", "*encode-stream*", golden_run_vae_encode_stream},
+    {"wan-vae", "*decode-whole*", golden_run_vae_decode_whole},
+    {"wan-vae", "*decode-stream*", golden_run_vae_decode_stream},
     {NULL, NULL, NULL},
 };

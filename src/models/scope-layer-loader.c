@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Requests of a model loader against a checkpoint, with one sticky error. Owns the error only.
  * One thread. */
-#include "models/scope-model-loader.h"
+#include "models/scope-layer-loader.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -13,14 +13,14 @@ join(const char *prefix, const char *name)
 }
 
 void
-scope_model_loader_init(ScopeModelLoader *loader, ScopeCheckpoint *checkpoint, ScopeContext *ctx,
+scope_layer_loader_init(ScopeLayerLoader *loader, ScopeCheckpoint *checkpoint, ScopeContext *ctx,
                         ScopeArena *arena)
 {
-    *loader = (ScopeModelLoader){.checkpoint = checkpoint, .ctx = ctx, .arena = arena};
+    *loader = (ScopeLayerLoader){.checkpoint = checkpoint, .ctx = ctx, .arena = arena};
 }
 
 gboolean
-scope_model_loader_finish(ScopeModelLoader *loader, GError **error)
+scope_layer_loader_finish(ScopeLayerLoader *loader, GError **error)
 {
     if (loader->error == NULL) {
         return TRUE;
@@ -30,7 +30,7 @@ scope_model_loader_finish(ScopeModelLoader *loader, GError **error)
 }
 
 void
-scope_model_loader_fail(ScopeModelLoader *loader, const char *format, ...)
+scope_layer_loader_fail(ScopeLayerLoader *loader, const char *format, ...)
 {
     g_autofree char *what = NULL;
     va_list arguments;
@@ -46,7 +46,7 @@ scope_model_loader_fail(ScopeModelLoader *loader, const char *format, ...)
 }
 
 gboolean
-scope_model_loader_has(ScopeModelLoader *loader, const char *prefix, const char *name)
+scope_layer_loader_has(ScopeLayerLoader *loader, const char *prefix, const char *name)
 {
     g_autofree char *full = join(prefix, name);
 
@@ -54,7 +54,7 @@ scope_model_loader_has(ScopeModelLoader *loader, const char *prefix, const char 
 }
 
 int64_t
-scope_model_loader_dim(ScopeModelLoader *loader, const char *prefix, const char *name, int dim)
+scope_layer_loader_dim(ScopeLayerLoader *loader, const char *prefix, const char *name, int dim)
 {
     g_autofree char *full = join(prefix, name);
     const ScopeCheckpointTensor *tensor;
@@ -68,7 +68,7 @@ scope_model_loader_dim(ScopeModelLoader *loader, const char *prefix, const char 
     }
     if (dim >= tensor->rank || tensor->shape[dim] < 1) {
         g_autofree char *found = scope_checkpoint_tensor_dup_shape(tensor);
-        scope_model_loader_fail(loader, "tensor '%s' is %s, expected a size at dimension %d", full,
+        scope_layer_loader_fail(loader, "tensor '%s' is %s, expected a size at dimension %d", full,
                                 found, dim);
         return 1;
     }
@@ -98,7 +98,7 @@ engine_dtype(ScopeStoredType type)
 
 /* Finds @full with @shape (ANY_SIZE accepts all) and checks that it holds floats. */
 static const ScopeCheckpointTensor *
-require(ScopeModelLoader *loader, const char *full, int rank, const int64_t *shape)
+require(ScopeLayerLoader *loader, const char *full, int rank, const int64_t *shape)
 {
     gint64 want[SCOPE_CHECKPOINT_MAX_RANK];
     const ScopeCheckpointTensor *tensor;
@@ -115,12 +115,12 @@ require(ScopeModelLoader *loader, const char *full, int rank, const int64_t *sha
         return NULL;
     }
     if (engine_dtype(tensor->type) == SCOPE_DTYPE_INVALID) {
-        scope_model_loader_fail(loader, "tensor '%s' has type %s, expected a floating point type",
+        scope_layer_loader_fail(loader, "tensor '%s' has type %s, expected a floating point type",
                                 full, scope_stored_type_get_name(tensor->type));
         return NULL;
     }
     if (tensor->n_elements < 1) {
-        scope_model_loader_fail(loader, "tensor '%s' is empty", full);
+        scope_layer_loader_fail(loader, "tensor '%s' is empty", full);
         return NULL;
     }
     return tensor;
@@ -146,7 +146,7 @@ wrap(const ScopeCheckpointTensor *tensor, void **ret_copy)
 }
 
 static ScopeTensor
-upload_f32(ScopeModelLoader *loader, const ScopeCheckpointTensor *tensor, int ndim,
+upload_f32(ScopeLayerLoader *loader, const ScopeCheckpointTensor *tensor, int ndim,
            const int64_t *shape)
 {
     g_autofree float *values = NULL;
@@ -165,7 +165,7 @@ upload_f32(ScopeModelLoader *loader, const ScopeCheckpointTensor *tensor, int nd
 }
 
 ScopeTensor
-scope_model_loader_vector(ScopeModelLoader *loader, const char *prefix, const char *name, int64_t n)
+scope_layer_loader_vector(ScopeLayerLoader *loader, const char *prefix, const char *name, int64_t n)
 {
     g_autofree char *full = join(prefix, name);
     const ScopeCheckpointTensor *tensor = require(loader, full, -1, NULL);
@@ -177,18 +177,17 @@ scope_model_loader_vector(ScopeModelLoader *loader, const char *prefix, const ch
     for (int i = 0; i < tensor->rank; i++) {
         n_wide += tensor->shape[i] != 1;
     }
-    if (n_wide > 1 || (n != SCOPE_MODEL_ANY_SIZE && tensor->n_elements != n)) {
+    if (n_wide > 1 || (n != SCOPE_LAYER_ANY_SIZE && tensor->n_elements != n)) {
         g_autofree char *found = scope_checkpoint_tensor_dup_shape(tensor);
-        scope_model_loader_fail(loader,
-                                "tensor '%s' is %s, expected a vector of %" G_GINT64_FORMAT, full,
-                                found, n);
+        scope_layer_loader_fail(loader, "tensor '%s' is %s, expected a vector of %" G_GINT64_FORMAT,
+                                full, found, n);
         return SCOPE_TENSOR_NONE;
     }
     return upload_f32(loader, tensor, SCOPE_SHAPE(tensor->n_elements));
 }
 
 ScopeTensor
-scope_model_loader_table(ScopeModelLoader *loader, const char *prefix, const char *name, int ndim,
+scope_layer_loader_table(ScopeLayerLoader *loader, const char *prefix, const char *name, int ndim,
                          const int64_t *shape)
 {
     g_autofree char *full = join(prefix, name);
@@ -205,7 +204,7 @@ scope_model_loader_table(ScopeModelLoader *loader, const char *prefix, const cha
 }
 
 ScopeTensor
-scope_model_loader_mapped(ScopeModelLoader *loader, const char *prefix, const char *name, int ndim,
+scope_layer_loader_mapped(ScopeLayerLoader *loader, const char *prefix, const char *name, int ndim,
                           const int64_t *shape)
 {
     g_autofree char *full = join(prefix, name);
@@ -233,13 +232,13 @@ scope_model_loader_mapped(ScopeModelLoader *loader, const char *prefix, const ch
 
 /* Reads "<name>.bias" and "<name>.scale_weight" where they belong to the layer. */
 static gboolean
-read_options(ScopeModelLoader *loader, const char *name, int64_t n_out, ScopeModelLoaderFlags flags,
+read_options(ScopeLayerLoader *loader, const char *name, int64_t n_out, ScopeLayerLoaderFlags flags,
              ScopeWeightOptions *ret_options, void *ret_copies[2])
 {
     const ScopeCheckpointTensor *tensor;
 
     ret_options->store = loader->store;
-    if ((flags & SCOPE_MODEL_BIAS) != 0) {
+    if ((flags & SCOPE_LAYER_BIAS) != 0) {
         g_autofree char *full = join(name, "bias");
         tensor = require(loader, full, 1, &n_out);
         if (tensor == NULL) {
@@ -247,14 +246,14 @@ read_options(ScopeModelLoader *loader, const char *name, int64_t n_out, ScopeMod
         }
         ret_options->bias = wrap(tensor, &ret_copies[0]);
     }
-    if (scope_model_loader_has(loader, name, "scale_weight")) {
+    if (scope_layer_loader_has(loader, name, "scale_weight")) {
         g_autofree char *full = join(name, "scale_weight");
         tensor = require(loader, full, -1, NULL);
         if (tensor == NULL) {
             return FALSE;
         }
         if (tensor->n_elements != 1 && (tensor->rank != 1 || tensor->n_elements != n_out)) {
-            scope_model_loader_fail(loader, "tensor '%s' is neither one number nor one a row",
+            scope_layer_loader_fail(loader, "tensor '%s' is neither one number nor one a row",
                                     full);
             return FALSE;
         }
@@ -265,15 +264,15 @@ read_options(ScopeModelLoader *loader, const char *name, int64_t n_out, ScopeMod
 
 /* Finds "<name>.weight", its bias and scale; FALSE after an error. */
 static gboolean
-read_layer(ScopeModelLoader *loader, const char *name, int rank, const int64_t *shape, int out_dim,
-           ScopeModelLoaderFlags flags, ScopeTensor *ret_stored, ScopeWeightOptions *ret_options,
+read_layer(ScopeLayerLoader *loader, const char *name, int rank, const int64_t *shape, int out_dim,
+           ScopeLayerLoaderFlags flags, ScopeTensor *ret_stored, ScopeWeightOptions *ret_options,
            void *ret_copies[3])
 {
     g_autofree char *full = join(name, "weight");
     const ScopeCheckpointTensor *tensor = require(loader, full, rank, shape);
 
-    if (tensor == NULL || !read_options(loader, name, tensor->shape[out_dim], flags, ret_options,
-                                        ret_copies)) {
+    if (tensor == NULL ||
+        !read_options(loader, name, tensor->shape[out_dim], flags, ret_options, ret_copies)) {
         return FALSE;
     }
     *ret_stored = wrap(tensor, &ret_copies[2]);
@@ -289,8 +288,8 @@ free_copies(void *copies[3])
 }
 
 void
-scope_model_loader_linear(ScopeModelLoader *loader, ScopeWeight *ret_weight, const char *name,
-                          int64_t n_out, int64_t n_in, ScopeModelLoaderFlags flags)
+scope_layer_loader_linear(ScopeLayerLoader *loader, ScopeWeight *ret_weight, const char *name,
+                          int64_t n_out, int64_t n_in, ScopeLayerLoaderFlags flags)
 {
     const int64_t shape[2] = {n_out, n_in};
     ScopeWeightOptions options = {0};
@@ -313,12 +312,12 @@ scope_model_loader_linear(ScopeModelLoader *loader, ScopeWeight *ret_weight, con
 }
 
 static int
-conv_shape(ScopeModelConvShape shape, int groups, int64_t ret[5])
+conv_shape(ScopeLayerConvShape shape, int groups, int64_t ret[5])
 {
     int n = 0;
 
     ret[n++] = shape.n_out;
-    ret[n++] = shape.n_in == SCOPE_MODEL_ANY_SIZE ? shape.n_in : shape.n_in / groups;
+    ret[n++] = shape.n_in == SCOPE_LAYER_ANY_SIZE ? shape.n_in : shape.n_in / groups;
     if (shape.kernel_t > 0) {
         ret[n++] = shape.kernel_t;
     }
@@ -328,7 +327,7 @@ conv_shape(ScopeModelConvShape shape, int groups, int64_t ret[5])
 }
 
 void
-scope_model_loader_conv_view(ScopeModelLoader *loader, ScopeWeight *ret_weight, ScopeTensor kernel,
+scope_layer_loader_conv_view(ScopeLayerLoader *loader, ScopeWeight *ret_weight, ScopeTensor kernel,
                              ScopeTensor bias, const ScopeConvGeometry *geometry)
 {
     ScopeWeightOptions options = {.store = loader->store, .bias = bias};
@@ -346,9 +345,9 @@ scope_model_loader_conv_view(ScopeModelLoader *loader, ScopeWeight *ret_weight, 
 }
 
 void
-scope_model_loader_conv(ScopeModelLoader *loader, ScopeWeight *ret_weight, const char *name,
-                        ScopeModelConvShape shape, const ScopeConvGeometry *geometry,
-                        ScopeModelLoaderFlags flags)
+scope_layer_loader_conv(ScopeLayerLoader *loader, ScopeWeight *ret_weight, const char *name,
+                        ScopeLayerConvShape shape, const ScopeConvGeometry *geometry,
+                        ScopeLayerLoaderFlags flags)
 {
     int64_t want[5];
     int rank = conv_shape(shape, geometry->groups, want);
@@ -369,9 +368,9 @@ scope_model_loader_conv(ScopeModelLoader *loader, ScopeWeight *ret_weight, const
 }
 
 void
-scope_model_loader_conv_transpose(ScopeModelLoader *loader, ScopeWeight *ret_weight,
-                                  const char *name, ScopeModelConvShape shape,
-                                  const ScopeConvGeometry *geometry, ScopeModelLoaderFlags flags)
+scope_layer_loader_conv_transpose(ScopeLayerLoader *loader, ScopeWeight *ret_weight,
+                                  const char *name, ScopeLayerConvShape shape,
+                                  const ScopeConvGeometry *geometry, ScopeLayerLoaderFlags flags)
 {
     const int64_t want[4] = {shape.n_in, shape.n_out, shape.kernel_h, shape.kernel_w};
     ScopeWeightOptions options = {0};
