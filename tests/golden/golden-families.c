@@ -10,6 +10,7 @@ const GoldenHandler golden_handlers[] = {
     {"checkpoints", "safetensors-bad*", golden_run_safetensors_bad},
     {"checkpoints", "torch-good*", golden_run_torch_good},
     {"checkpoints", "torch-bad*", golden_run_torch_bad},
+    {"checkpoints", "lora*", golden_run_lora_files},
     {"wan-vae", "*encode-whole*", golden_run_vae_encode_whole},
     {"wan-vae", "*encode-stream*", golden_run_vae_encode_stream},
     {"wan-vae", "*decode-whole*", golden_run_vae_decode_whole},

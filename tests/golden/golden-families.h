@@ -10,6 +10,9 @@ gboolean golden_run_safetensors_bad(GoldenCase *c, GError **error);
 gboolean golden_run_torch_good(GoldenCase *c, GError **error);
 gboolean golden_run_torch_bad(GoldenCase *c, GError **error);
 
+/* golden-lora.c */
+gboolean golden_run_lora_files(GoldenCase *c, GError **error);
+
 /* golden-vae.c */
 gboolean golden_run_vae_encode_whole(GoldenCase *c, GError **error);
 gboolean golden_run_vae_encode_stream(GoldenCase *c, GError **error);
