@@ -15,5 +15,9 @@ const GoldenHandler golden_handlers[] = {
     {"wan-vae", "*encode-stream*", golden_run_vae_encode_stream},
     {"wan-vae", "*decode-whole*", golden_run_vae_decode_whole},
     {"wan-vae", "*decode-stream*", golden_run_vae_decode_stream},
+    {"taehv", "*decode-stream*", golden_run_taehv_decode_stream},
+    {"taehv", "*decode*", golden_run_taehv_decode},
+    {"taehv", "*encode-chunks*", golden_run_taehv_encode_chunks},
+    {"taehv", "*encode*", golden_run_taehv_encode},
     {NULL, NULL, NULL},
 };

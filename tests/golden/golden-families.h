@@ -18,3 +18,9 @@ gboolean golden_run_vae_encode_whole(GoldenCase *c, GError **error);
 gboolean golden_run_vae_encode_stream(GoldenCase *c, GError **error);
 gboolean golden_run_vae_decode_whole(GoldenCase *c, GError **error);
 gboolean golden_run_vae_decode_stream(GoldenCase *c, GError **error);
+
+/* golden-taehv.c */
+gboolean golden_run_taehv_decode(GoldenCase *c, GError **error);
+gboolean golden_run_taehv_decode_stream(GoldenCase *c, GError **error);
+gboolean golden_run_taehv_encode(GoldenCase *c, GError **error);
+gboolean golden_run_taehv_encode_chunks(GoldenCase *c, GError **error);
