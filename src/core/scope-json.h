@@ -20,6 +20,9 @@ gboolean scope_json_equal(JsonNode *a, JsonNode *b);
 /** scope_json_object_equal: the same for objects; %NULL equals an object without members. */
 gboolean scope_json_object_equal(JsonObject *a, JsonObject *b);
 
+/** scope_json_copy: (transfer full): a deep copy that shares nothing; JSON null for %NULL. */
+JsonNode *scope_json_copy(JsonNode *node);
+
 /** scope_json_object_copy: (transfer full): a deep copy; an empty object for %NULL. */
 JsonObject *scope_json_object_copy(JsonObject *object);
 

@@ -14,24 +14,11 @@ struct _ScopeThread {
     ScopeLock lock;
     ScopeCond cond;
     gboolean done;
+    gboolean detached;
     ScopeThreadFunc func;
     gpointer data;
     char name[16];
 };
-
-static void *
-thread_main(void *arg)
-{
-    ScopeThread *self = arg;
-
-    pthread_setname_np(pthread_self(), self->name);
-    self->func(self->data);
-
-    SCOPE_LOCK_GUARD(&self->lock);
-    self->done = TRUE;
-    scope_cond_broadcast(&self->cond);
-    return NULL;
-}
 
 static void
 thread_free(ScopeThread *self)
@@ -39,6 +26,25 @@ thread_free(ScopeThread *self)
     scope_cond_clear(&self->cond);
     scope_lock_clear(&self->lock);
     g_free(self);
+}
+
+static void *
+thread_main(void *arg)
+{
+    ScopeThread *self = arg;
+    gboolean detached;
+
+    pthread_setname_np(pthread_self(), self->name);
+    self->func(self->data);
+
+    scope_lock_lock(&self->lock);
+    self->done = TRUE;
+    detached = self->detached;
+    scope_cond_broadcast(&self->cond);
+    scope_lock_unlock(&self->lock);
+    if (detached)
+        thread_free(self);
+    return NULL;
 }
 
 ScopeThread *
@@ -86,6 +92,24 @@ scope_thread_join_until(ScopeThread **thread, gint64 deadline_us)
     thread_free(self);
     *thread = NULL;
     return TRUE;
+}
+
+void
+scope_thread_detach(ScopeThread **thread)
+{
+    ScopeThread *self = *thread;
+    gboolean done;
+
+    if (self == NULL)
+        return;
+    pthread_detach(self->thread);
+    scope_lock_lock(&self->lock);
+    self->detached = TRUE;
+    done = self->done;
+    scope_lock_unlock(&self->lock);
+    if (done)
+        thread_free(self);
+    *thread = NULL;
 }
 
 void

@@ -42,7 +42,14 @@ ScopeThread *scope_thread_start(const char *name, ScopeThreadFunc func, gpointer
  */
 gboolean scope_thread_join_until(ScopeThread **thread, gint64 deadline_us);
 
-/** scope_thread_join: the same without a deadline, for bodies that are known to end. */
+/**
+ * scope_thread_detach: (nullable): gives up on joining: the thread frees itself when it ends. Its
+ * body must own everything that it still touches. Thread: the owner.
+ */
+void scope_thread_detach(ScopeThread **thread);
+
+/** scope_thread_join: as scope_thread_join_until() without a deadline, for bodies that are known to
+ * end. */
 void scope_thread_join(ScopeThread **thread);
 
 G_END_DECLS

@@ -4,7 +4,6 @@
 #include "models/scope-layer-loader.h"
 
 #include <stdarg.h>
-#include <string.h>
 
 static char *
 join(const char *prefix, const char *name)
@@ -22,6 +21,7 @@ scope_layer_loader_init(ScopeLayerLoader *loader, ScopeCheckpoint *checkpoint, S
 gboolean
 scope_layer_loader_finish(ScopeLayerLoader *loader, GError **error)
 {
+    g_clear_pointer(&loader->own_copies, g_ptr_array_unref);
     if (loader->error == NULL) {
         return TRUE;
     }
@@ -210,24 +210,21 @@ scope_layer_loader_mapped(ScopeLayerLoader *loader, const char *prefix, const ch
     g_autofree char *full = join(prefix, name);
     const ScopeCheckpointTensor *tensor = require(loader, full, ndim, shape);
     g_autofree void *copy = NULL;
-    ScopeTensor stored, kept;
+    ScopeTensor stored;
 
     if (tensor == NULL) {
         return SCOPE_TENSOR_NONE;
     }
     stored = wrap(tensor, &copy);
-    if (copy == NULL || loader->ctx == NULL) {
-        if (copy != NULL) {
-            stored.data = (void *)tensor->data;
-        }
+    if (copy == NULL) {
         return stored;
     }
-    if (!scope_arena_reserve(loader->arena, scope_tensor_n_bytes(stored), &loader->error)) {
-        return SCOPE_TENSOR_NONE;
+    if (loader->copies == NULL && loader->own_copies == NULL) {
+        loader->own_copies = g_ptr_array_new_with_free_func(g_free);
     }
-    kept = scope_arena_alloc(loader->arena, stored.dtype, stored.ndim, stored.shape);
-    memcpy(kept.data, copy, scope_tensor_n_bytes(stored));
-    return kept;
+    g_ptr_array_add(loader->copies != NULL ? loader->copies : loader->own_copies,
+                    g_steal_pointer(&copy));
+    return stored;
 }
 
 /* Reads "<name>.bias" and "<name>.scale_weight" where they belong to the layer. */

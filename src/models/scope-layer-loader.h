@@ -29,7 +29,10 @@ typedef struct {
     ScopeContext *ctx;           /**< borrowed (nullable): NULL compares names and shapes only */
     ScopeArena *arena;           /**< borrowed: receives packed weights and parameters */
     ScopeWeightStore store;      /**< of the linears and convolutions that follow */
-    GError *error;               /**< first failure, or NULL */
+    GPtrArray *copies;     /**< (nullable) (element-type of g_free): receives copies of tensors
+                                that cannot stay mapped; they must live as long as the weights */
+    GError *error;         /**< first failure, or NULL */
+    GPtrArray *own_copies; /**< private */
 } ScopeLayerLoader;
 
 /** ScopeLayerConvShape: published kernel; SCOPE_LAYER_ANY_SIZE accepts any channel count. */
@@ -122,9 +125,9 @@ ScopeTensor scope_layer_loader_table(ScopeLayerLoader *loader, const char *prefi
  * @shape: wanted sizes
  *
  * The stored tensor itself: HOST memory that lives as long as the checkpoint. A tensor that is not
- * contiguous or not aligned is copied to the arena, which must then be of host memory.
- * Thread: the loader's. Errors: sticky.
- * Returns: [shape] in the stored type, contiguous, or no tensor after an error.
+ * contiguous or not aligned is copied; the copy goes to @copies of the loader or, without one,
+ * lives until scope_layer_loader_finish(). Thread: the loader's. Errors: sticky. Returns: [shape]
+ * in the stored type, contiguous, or no tensor after an error.
  */
 ScopeTensor scope_layer_loader_mapped(ScopeLayerLoader *loader, const char *prefix,
                                       const char *name, int ndim, const int64_t *shape);

@@ -60,6 +60,14 @@ scope_wan_vae_state_half(const ScopeWanVaeState *state)
     return state->direction == SCOPE_WAN_VAE_ENCODE ? &state->vae->encoder : &state->vae->decoder;
 }
 
-/* Sizes after @layer of [n, h, w, c]; @first: the first frame of a stream is alone. */
+/**
+ * scope_wan_vae_layer_shape:
+ * @layer: a layer
+ * @encode: it belongs to the encoder
+ * @first: the first frame of a stream is alone in its pass
+ * @shape: (inout): [n, h, w, c] before and after the layer
+ *
+ * Thread: any. Errors: none. Returns: nothing.
+ */
 void scope_wan_vae_layer_shape(const ScopeWanVaeLayer *layer, gboolean encode, gboolean first,
                                int64_t shape[4]);

@@ -146,8 +146,8 @@ ScopeTensor scope_wan_vae_state_peek_slot(const ScopeWanVaeState *state, int ind
  * @tap: (nullable): sees "decoder.conv1", "decoder.middle.0" ... of every pass, and "decoder.head"
  *   before the clamp
  *
- * Decodes the next L latents of the stream; T = scope_wan_vae_state_count_frames(). Results are the
- * same bits however the latents are divided into calls, as long as latents_per_pass is the same.
+ * Decodes the next L latents of the stream; T = scope_wan_vae_state_count_frames(). With one latent
+ * per pass the results are the same bits however the latents are divided into calls.
  *
  * Thread: worker. Allocates: scratch in the first call only. Errors: none (asserts).
  * Source: Wan-Video/Wan2.1 wan/modules/vae.py Decoder3d; differs: the interleaving of the temporal

@@ -292,6 +292,21 @@ gboolean golden_check_f32_within(GoldenCase *c, const char *name, int rank, cons
                                  const float *got, double atol, double rtol);
 
 /**
+ * golden_compare_f32:
+ * @c: a case
+ * @name: for messages
+ * @want: the expected tensor, from any file of the case
+ * @got: [elements of @want] f32, row-major
+ * @atol: absolute tolerance
+ * @rtol: factor on |want|
+ *
+ * Compares with a tensor that does not lie in io.safetensors.
+ * Thread: main. Errors: recorded. Returns: TRUE when within.
+ */
+gboolean golden_compare_f32(GoldenCase *c, const char *name, const ScopeCheckpointTensor *want,
+                            const float *got, double atol, double rtol);
+
+/**
  * golden_check_i64:
  * @c: a case
  * @name: tensor name without "out."

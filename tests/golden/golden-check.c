@@ -122,14 +122,14 @@ record(GoldenCase *c, const char *name, double ratio, double error, double toler
 
 /* Compares all elements; fills the worst one by its part of the tolerance. */
 static gboolean
-compare(GoldenCase *c, const char *name, const GoldenTensor *want, const float *got, double atol,
+compare(GoldenCase *c, const char *name, gint64 n, const float *want, const float *got, double atol,
         double rtol)
 {
     double worst = -1, worst_error = 0, worst_tolerance = atol;
     gint64 worst_at = 0;
 
-    for (gint64 i = 0; i < want->n; i++) {
-        double w = (double)want->f32[i], g = (double)got[i];
+    for (gint64 i = 0; i < n; i++) {
+        double w = (double)want[i], g = (double)got[i];
         double tolerance = atol + rtol * fabs(w);
         double error = w == g || (isnan(w) && isnan(g)) ? 0 : fabs(w - g);
         double ratio = error == 0       ? 0
@@ -148,7 +148,7 @@ compare(GoldenCase *c, const char *name, const GoldenTensor *want, const float *
         golden_fail(c,
                     "%s: error %.3g at element %" G_GINT64_FORMAT
                     " (got %.9g, want %.9g), tolerance %.3g",
-                    name, worst_error, worst_at, (double)got[worst_at], (double)want->f32[worst_at],
+                    name, worst_error, worst_at, (double)got[worst_at], (double)want[worst_at],
                     worst_tolerance);
         return FALSE;
     }
@@ -173,7 +173,18 @@ golden_check_f32_within(GoldenCase *c, const char *name, int rank, const gint64 
     if (want->i64 != NULL) {
         atol = rtol = 0;
     }
-    return compare(c, name, want, got, atol, rtol);
+    return compare(c, name, want->n, want->f32, got, atol, rtol);
+}
+
+gboolean
+golden_compare_f32(GoldenCase *c, const char *name, const ScopeCheckpointTensor *want,
+                   const float *got, double atol, double rtol)
+{
+    float *wanted = golden_alloc(c, (gsize)want->n_elements);
+
+    c->n_checks++;
+    scope_checkpoint_tensor_copy_f32(want, wanted);
+    return compare(c, name, want->n_elements, wanted, got, atol, rtol);
 }
 
 gboolean

@@ -10,8 +10,17 @@ gboolean golden_run_safetensors_bad(GoldenCase *c, GError **error);
 gboolean golden_run_torch_good(GoldenCase *c, GError **error);
 gboolean golden_run_torch_bad(GoldenCase *c, GError **error);
 
+/* golden-lora.c */
+gboolean golden_run_lora_files(GoldenCase *c, GError **error);
+
 /* golden-vae.c */
 gboolean golden_run_vae_encode_whole(GoldenCase *c, GError **error);
 gboolean golden_run_vae_encode_stream(GoldenCase *c, GError **error);
 gboolean golden_run_vae_decode_whole(GoldenCase *c, GError **error);
 gboolean golden_run_vae_decode_stream(GoldenCase *c, GError **error);
+
+/* golden-taehv.c */
+gboolean golden_run_taehv_decode(GoldenCase *c, GError **error);
+gboolean golden_run_taehv_decode_stream(GoldenCase *c, GError **error);
+gboolean golden_run_taehv_encode(GoldenCase *c, GError **error);
+gboolean golden_run_taehv_encode_chunks(GoldenCase *c, GError **error);

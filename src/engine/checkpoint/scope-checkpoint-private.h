@@ -15,24 +15,26 @@ struct _ScopeCheckpoint {
     ScopeCheckpoint *base; /* (nullable): a selection keeps what it was made from */
 };
 
-/* An empty checkpoint for @path. */
+/** An empty checkpoint for @path. */
 ScopeCheckpoint *scope_checkpoint_new_private(const char *path);
 
-/* Maps @path read-only; the mapping belongs to @checkpoint. */
+/** Maps @path read-only; the mapping belongs to @checkpoint. Errors: IO. */
 GMappedFile *scope_checkpoint_map_private(ScopeCheckpoint *checkpoint, const char *path,
                                           GError **error);
 
-/* Adds @tensor; name and file are copied. Fails on a duplicate name and past the tensor limit. */
+/** Adds @tensor; name and file are copied. Errors: FORMAT for a name that is
+ * there already, LIMIT past SCOPE_CHECKPOINT_MAX_TENSORS. */
 gboolean scope_checkpoint_add_private(ScopeCheckpoint *checkpoint,
                                       const ScopeCheckpointTensor *tensor, GError **error);
 
-/* The product of @shape, or -1 when a size is negative or the product does not fit. */
+/** The product of @shape, or -1 when a size is negative or the product does not fit. */
 gint64 scope_checkpoint_count_private(int rank, const gint64 *shape);
 
-/* Fills stride, n_elements and contiguous from rank and shape. FALSE: overflow. */
+/** Fills stride, n_elements and contiguous from rank and shape. FALSE: overflow. */
 gboolean scope_checkpoint_set_contiguous_private(ScopeCheckpointTensor *tensor);
 
-/* The readers. @file is mapped and belongs to @checkpoint. */
+/** The readers. @file is mapped and belongs to @checkpoint. Errors: see
+ * scope_checkpoint_open(). */
 gboolean scope_safetensors_read_private(ScopeCheckpoint *checkpoint, const char *path,
                                         GMappedFile *file, GError **error);
 gboolean scope_safetensors_read_index_private(ScopeCheckpoint *checkpoint, const char *path,

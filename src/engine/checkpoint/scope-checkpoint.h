@@ -43,6 +43,7 @@ typedef enum {
     SCOPE_CHECKPOINT_ERROR_MISMATCH,
 } ScopeCheckpointError;
 
+/** scope_checkpoint_error_quark: the domain of ScopeCheckpointError. Thread: any. */
 GQuark scope_checkpoint_error_quark(void);
 
 typedef struct _ScopeCheckpoint ScopeCheckpoint;

@@ -20,20 +20,20 @@ typedef struct {
     GError *error;
 } ScopePickleMachine;
 
-/* Sets the machine's error; FALSE. */
+/** Sets the machine's error; FALSE. */
 gboolean scope_pickle_fail_private(ScopePickleMachine *m, ScopeCheckpointError code,
                                    const char *format, ...) G_GNUC_PRINTF(3, 4);
 
-/* Adds a value; its reference, or G_MAXUINT32 with the error set when the limit is reached. */
+/** Adds a value; its reference, or G_MAXUINT32 with the error set when the limit is reached. */
 guint32 scope_pickle_add_private(ScopePickleMachine *m, const ScopePickleValue *value);
 
-/* The index of an allowed name, or -1 with the error set. */
+/** The index of an allowed name, or -1 with the error set. */
 int scope_pickle_find_global_private(ScopePickleMachine *m, const char *module, gsize n_module,
                                      const char *name, gsize n_name);
 
-/* Applies an allowed name to a tuple of arguments, without calling anything. */
+/** Applies an allowed name to a tuple of arguments, without calling anything. */
 gboolean scope_pickle_reduce_private(ScopePickleMachine *m, guint32 callable, guint32 arguments,
                                      guint32 *ret_value);
 
-/* Turns a persistent id into a storage reference. */
+/** Turns a persistent id into a storage reference. */
 gboolean scope_pickle_persist_private(ScopePickleMachine *m, guint32 id, guint32 *ret_value);

@@ -58,13 +58,14 @@ typedef struct {
     guint32 root;
 } ScopePickle;
 
-/* Runs one pickle from the start of [bytes, bytes + size). @label ("FILE: data.pkl") begins every
- * message. @ret_used: bytes up to and including STOP. NULL with @error set on failure. */
+/** Runs one pickle from the start of [bytes, bytes + size). @label ("FILE: data.pkl") begins every
+ * message. @ret_used: bytes up to and including STOP. Errors: FORMAT, UNSAFE, LIMIT; NULL with
+ * @error set. */
 ScopePickle *scope_pickle_parse_private(const char *label, const guint8 *bytes, gsize size,
                                         gsize *ret_used, GError **error);
 void scope_pickle_free_private(ScopePickle *pickle);
 
-/* What a value is, for messages: "a list". */
+/** What a value is, for messages: "a list". */
 const char *scope_pickle_describe_private(const ScopePickleValue *value);
 
 static inline const ScopePickleValue *

@@ -20,16 +20,16 @@ typedef struct {
     GStringChunk *names;
 } ScopeZip;
 
-/* Reads the central directory of [bytes, bytes + size). @path is for messages. Refuses compressed
+/** Reads the central directory of [bytes, bytes + size). @path is for messages. Refuses compressed
  * and encrypted entries, duplicate names and everything that does not lie inside the file.
- * NULL with @error set on failure. */
+ * Errors: FORMAT, UNSUPPORTED; NULL with @error set. */
 ScopeZip *scope_zip_open_private(const char *path, const guint8 *bytes, gsize size, GError **error);
 void scope_zip_close_private(ScopeZip *zip);
 
-/* NULL when there is no such entry. */
+/** NULL when there is no such entry. */
 const ScopeZipEntry *scope_zip_find_private(const ScopeZip *zip, const char *name);
 
-/* CRC-32 as zip has it. */
+/** CRC-32 as zip has it. */
 guint32 scope_zip_crc32_private(const guint8 *bytes, gsize size);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ScopeZip, scope_zip_close_private)
