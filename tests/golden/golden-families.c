@@ -19,5 +19,7 @@ const GoldenHandler golden_handlers[] = {
     {"taehv", "*decode*", golden_run_taehv_decode},
     {"taehv", "*encode-chunks*", golden_run_taehv_encode_chunks},
     {"taehv", "*encode*", golden_run_taehv_encode},
+    {"umt5", "relative-buckets*", golden_run_umt5_buckets},
+    {"umt5", "encode*", golden_run_umt5_encode},
     {NULL, NULL, NULL},
 };

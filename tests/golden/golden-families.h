@@ -24,3 +24,7 @@ gboolean golden_run_taehv_decode(GoldenCase *c, GError **error);
 gboolean golden_run_taehv_decode_stream(GoldenCase *c, GError **error);
 gboolean golden_run_taehv_encode(GoldenCase *c, GError **error);
 gboolean golden_run_taehv_encode_chunks(GoldenCase *c, GError **error);
+
+/* golden-umt5.c */
+gboolean golden_run_umt5_buckets(GoldenCase *c, GError **error);
+gboolean golden_run_umt5_encode(GoldenCase *c, GError **error);
