@@ -1,0 +1,579 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The worker of a stage. It owns the stream state, the record of parameters and the snapshot that
+ * the pipeline reads; it looks at the outside world only between chunks, under the stage's lock,
+ * and calls the pipeline without it.
+ */
+#include "core/scope-stage-private.h"
+
+#include <string.h>
+
+#include "core/scope-fps.h"
+#include "core/scope-frame.h"
+#include "core/scope-host-private.h"
+#include "core/scope-json.h"
+#include "core/scope-log.h"
+#include "core/scope-param-merge.h"
+#include "core/scope-param-snapshot.h"
+
+#define IDLE_WAIT_US (1 * G_USEC_PER_SEC)
+#define RETRY_US     (10 * 1000)
+#define RETRY_MAX_US (160 * 1000)
+#define MAX_CHUNK    512
+#define LEAST_LEAD   2
+
+SCOPE_LOG_TOPIC(core, stage)
+
+typedef struct {
+    ScopeStage *stage;
+    ScopeInstance *instance;
+    const ScopePipelineDesc *desc;
+    gpointer stream;
+    gboolean has_stream;
+
+    JsonObject *record;
+    ScopeParamSnapshot *snapshot;
+    ScopeMode mode;
+    gboolean paused;
+    gboolean reset;
+    guint64 chunk_index;
+
+    gboolean planned; /* snapshot and want are up to date */
+    guint want;
+    gint64 retry_at_us;
+    gint64 retry_delay_us;
+    gint64 blocked_us;
+    gint64 process_us;
+    guint last_batch;
+    ScopeFps fps;
+
+    char *last_error;
+    guint n_same_errors;
+    ScopeOutput output;
+    ScopePort ports[SCOPE_STAGE_MAX_PORTS];
+    GPtrArray *frames[SCOPE_STAGE_MAX_PORTS];
+    guint n_ports;
+} Worker;
+
+/* -- Streams --------------------------------------------------------------------------------- */
+
+static void
+close_stream(Worker *w)
+{
+    if (w->has_stream && w->desc->stream_new != NULL)
+        w->desc->stream_free(w->stream);
+    w->has_stream = FALSE;
+    w->stream = NULL;
+    w->desc = NULL;
+    w->planned = FALSE;
+    g_clear_pointer(&w->instance, scope_instance_unref);
+}
+
+/* Ends the stream and tells the owner. Without lock. */
+static void
+fail_stream(Worker *w, const GError *error)
+{
+    ScopeStage *stage = w->stage;
+    ScopeStageFatal fatal;
+    gpointer user_data;
+
+    scope_log_error("node %s: the stream ended: %s", stage->node_id, error->message);
+    close_stream(w);
+    scope_lock_lock(&stage->waker->lock);
+    fatal = stage->fatal;
+    user_data = stage->user_data;
+    scope_lock_unlock(&stage->waker->lock);
+    if (fatal != NULL)
+        fatal(stage, error, user_data);
+}
+
+static void
+make_snapshot(Worker *w)
+{
+    g_clear_pointer(&w->snapshot, scope_param_snapshot_unref);
+    w->snapshot = scope_param_snapshot_new(scope_instance_get_info(w->instance)->table,
+                                           scope_instance_get_load_params(w->instance), w->record);
+}
+
+static void
+open_stream(Worker *w, ScopeInstance *instance)
+{
+    g_autoptr(GError) error = NULL;
+
+    w->instance = instance;
+    w->desc = scope_instance_get_info(instance)->desc;
+    w->chunk_index = 0;
+    w->reset = TRUE;
+    w->last_batch = 1;
+    w->retry_at_us = 0;
+    scope_fps_init(&w->fps, w->desc->frame_rate);
+    make_snapshot(w);
+    if (w->desc->stream_new == NULL) {
+        w->stream = scope_instance_get_handle(instance);
+        w->has_stream = TRUE;
+        return;
+    }
+    w->stream = w->desc->stream_new(scope_instance_get_handle(instance),
+                                    scope_param_snapshot_get_values(w->snapshot), &error);
+    w->has_stream = w->stream != NULL;
+    if (w->has_stream)
+        return;
+    if (error == NULL)
+        g_set_error(&error, SCOPE_PIPELINE_ERROR, SCOPE_PIPELINE_ERROR_FAILED,
+                    "Opening a stream of %s failed and the pipeline gave no reason", w->desc->id);
+    fail_stream(w, error);
+}
+
+/* Takes over what scope_stage_replace() asked for. Lock held; released meanwhile. */
+static void
+replace_instance(Worker *w)
+{
+    ScopeStage *stage = w->stage;
+    ScopeInstance *instance = stage->target != NULL ? g_steal_pointer(&stage->target) : NULL;
+
+    stage->replace = FALSE;
+    g_strlcpy(stage->stats.pipeline_id,
+              instance != NULL ? scope_instance_get_info(instance)->desc->id : "",
+              sizeof stage->stats.pipeline_id);
+    scope_lock_unlock(&stage->waker->lock);
+    close_stream(w);
+    if (instance != NULL)
+        open_stream(w, instance);
+    scope_lock_lock(&stage->waker->lock);
+    stage->stats.fps = scope_fps_get(&w->fps);
+}
+
+/* -- Between chunks -------------------------------------------------------------------------- */
+
+/* Takes updates that wait. Lock held; released meanwhile. */
+static void
+take_updates(Worker *w)
+{
+    ScopeStage *stage = w->stage;
+    g_autoptr(JsonObject) pending = g_steal_pointer(&stage->pending);
+    gboolean reset = stage->reset;
+    gboolean resumed = w->paused && !stage->paused;
+
+    stage->changed = FALSE;
+    stage->reset = FALSE;
+    w->mode = stage->mode;
+    w->paused = stage->paused;
+    w->planned = FALSE;
+    scope_lock_unlock(&stage->waker->lock);
+
+    if (pending != NULL)
+        scope_param_merge(w->record, pending);
+    if (resumed) {
+        scope_fps_break(&w->fps);
+        w->blocked_us = 0;
+    }
+    if (reset) {
+        w->reset = TRUE;
+        if (stage->queue != NULL)
+            scope_mailbox_clear(stage->queue);
+        if (stage->consumer != NULL)
+            scope_stage_clear_port(stage->consumer, stage->output_port);
+    }
+    scope_lock_lock(&stage->waker->lock);
+}
+
+static ScopeCall
+make_call(Worker *w)
+{
+    return (ScopeCall){
+        .size = sizeof(ScopeCall),
+        .mode = w->mode,
+        .params = scope_param_snapshot_get_values(w->snapshot),
+        .reset = w->reset,
+        .chunk_index = w->chunk_index,
+        .ports = w->ports,
+        .n_ports = 0,
+        .output = &w->output,
+    };
+}
+
+/* Asks the pipeline what it wants next. Lock held; released meanwhile. */
+static void
+plan_chunk(Worker *w)
+{
+    ScopeStage *stage = w->stage;
+    ScopeCall call;
+
+    scope_lock_unlock(&stage->waker->lock);
+    make_snapshot(w);
+    call = make_call(w);
+    w->want = MIN(w->desc->prepare(w->stream, &call), MAX_CHUNK);
+    w->planned = TRUE;
+    scope_lock_lock(&stage->waker->lock);
+
+    stage->want = w->want;
+    stage->discard = w->want == 0;
+    for (guint i = 0; i < stage->n_ports; i++)
+        stage->ports[i].capacity = MAX(SCOPE_STAGE_INPUT_FRAMES, 2 * w->want);
+}
+
+/* Lock held. */
+static gboolean
+inputs_ready(const Worker *w)
+{
+    const ScopeStage *stage = w->stage;
+    gboolean any = FALSE;
+
+    if (w->want == 0)
+        return TRUE;
+    for (guint i = 0; i < stage->n_ports; i++) {
+        if (!stage->ports[i].wired)
+            continue;
+        if (stage->ports[i].frames.length < w->want)
+            return FALSE;
+        any = TRUE;
+    }
+    return any;
+}
+
+/* Frames without a source time are made on demand: their stage may not run ahead. Lock held. */
+static gboolean
+is_on_demand(const Worker *w)
+{
+    for (guint i = 0; w->want > 0 && i < w->stage->n_ports; i++) {
+        const ScopeFrame *frame = g_queue_peek_head(&w->stage->ports[i].frames);
+
+        if (frame != NULL && frame->pts_us != SCOPE_TIME_NONE)
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/*
+ * Room for one more chunk: at most one chunk waits already, or as many frames as the consumer needs
+ * to begin. Lock held.
+ */
+static gboolean
+has_room(const Worker *w)
+{
+    const ScopeStage *stage = w->stage;
+    guint length = 0;
+    guint want = 0;
+
+    if (stage->queue != NULL)
+        length = scope_mailbox_get_length(stage->queue);
+    else if (stage->consumer != NULL)
+        scope_stage_get_port_level(stage->consumer, stage->output_port, &length, &want);
+    return length < MAX(MAX(w->last_batch, want) + 1, LEAST_LEAD);
+}
+
+/* Moves the frames of one chunk out of the ports. Lock held. */
+static void
+take_inputs(Worker *w, GPtrArray *skipped)
+{
+    ScopeStage *stage = w->stage;
+    guint indices[MAX_CHUNK];
+
+    w->n_ports = 0;
+    for (guint i = 0; i < stage->n_ports; i++) {
+        ScopeStagePort *port = &stage->ports[i];
+        GPtrArray *frames = w->frames[w->n_ports];
+        guint n_taken = 0;
+
+        if (w->want == 0 || !port->wired) {
+            while (port->frames.length > 0)
+                g_ptr_array_add(skipped, g_queue_pop_head(&port->frames));
+            continue;
+        }
+        scope_stage_sample_uniform(port->frames.length, w->want, indices);
+        for (guint index = 0; index <= indices[w->want - 1]; index++) {
+            gboolean wanted = index == indices[n_taken];
+
+            g_ptr_array_add(wanted ? frames : skipped, g_queue_pop_head(&port->frames));
+            if (wanted)
+                n_taken++;
+        }
+        w->ports[w->n_ports++] = (ScopePort){port->name, NULL, 0};
+    }
+    stage->stats.n_frames_skipped += skipped->len;
+}
+
+/* -- One chunk ------------------------------------------------------------------------------- */
+
+static void
+convert_inputs(Worker *w)
+{
+    guint32 formats = w->desc->input_formats;
+    ScopeFrameFormat preferred = formats & SCOPE_FRAME_FORMAT_BIT(SCOPE_FRAME_FORMAT_RGB24)
+                                     ? SCOPE_FRAME_FORMAT_RGB24
+                                     : SCOPE_FRAME_FORMAT_I420;
+
+    for (guint p = 0; p < w->n_ports; p++) {
+        GPtrArray *frames = w->frames[p];
+
+        for (guint i = 0; i < frames->len; i++) {
+            ScopeFrame *frame = frames->pdata[i];
+
+            if (formats & SCOPE_FRAME_FORMAT_BIT(frame->format))
+                continue;
+            frames->pdata[i] = scope_frame_convert(frame, preferred);
+            scope_frame_unref(frame);
+        }
+        w->ports[p].frames = (ScopeFrame *const *)frames->pdata;
+        w->ports[p].n_frames = frames->len;
+    }
+}
+
+static gboolean
+is_fatal(const GError *error)
+{
+    return g_error_matches(error, SCOPE_PIPELINE_ERROR, SCOPE_PIPELINE_ERROR_OUT_OF_MEMORY) ||
+           g_error_matches(error, SCOPE_PIPELINE_ERROR, SCOPE_PIPELINE_ERROR_DEVICE_LOST);
+}
+
+/* Tells an error once, then only that it went on. */
+static void
+note_error(Worker *w, const GError *error)
+{
+    if (g_strcmp0(w->last_error, error->message) == 0) {
+        w->n_same_errors++;
+        return;
+    }
+    g_free(w->last_error);
+    w->last_error = g_strdup(error->message);
+    w->n_same_errors = 1;
+    scope_log_warning("node %s: chunk skipped: %s", w->stage->node_id, error->message);
+}
+
+static void
+note_success(Worker *w)
+{
+    if (w->last_error == NULL)
+        return;
+    scope_log_info("node %s: works again after %u failed chunks", w->stage->node_id,
+                   w->n_same_errors);
+    g_clear_pointer(&w->last_error, g_free);
+}
+
+/* Hands one frame on; FALSE when it was dropped for lack of room. */
+static gboolean
+deliver(Worker *w, const char *port, ScopeFrame *frame)
+{
+    if (w->stage->queue != NULL)
+        return scope_mailbox_push(w->stage->queue, frame);
+    if (w->stage->consumer != NULL)
+        return scope_stage_push_frame(w->stage->consumer, port, frame);
+    scope_frame_unref(frame);
+    return TRUE;
+}
+
+typedef struct {
+    guint n_out;
+    guint n_dropped;
+    gint64 latency_us;
+} Delivered;
+
+static Delivered
+deliver_outputs(Worker *w, gint64 born_us)
+{
+    static const char *video;
+    GArray *items = w->output.items;
+    gint64 now_us = g_get_monotonic_time();
+    Delivered result = {0, 0, 0};
+    const char *port;
+
+    video = g_intern_static_string("video");
+    scope_lock_lock(&w->stage->waker->lock);
+    port = w->stage->output_port;
+    scope_lock_unlock(&w->stage->waker->lock);
+
+    for (guint i = 0; i < items->len; i++)
+        result.n_out += g_array_index(items, ScopeOutputItem, i).port == video;
+    if (w->stage->queue != NULL)
+        scope_mailbox_grow(w->stage->queue, 2 * result.n_out);
+    else if (w->stage->consumer != NULL)
+        scope_stage_grow_port(w->stage->consumer, port, 2 * result.n_out);
+
+    for (guint i = 0; i < items->len; i++) {
+        ScopeOutputItem *item = &g_array_index(items, ScopeOutputItem, i);
+        ScopeFrame *frame = g_steal_pointer(&item->frame);
+
+        if (item->port != video) {
+            scope_frame_unref(frame); /* nothing is wired to other ports in an implicit chain */
+            continue;
+        }
+        if (frame->born_us == SCOPE_TIME_NONE)
+            frame->born_us = born_us != SCOPE_TIME_NONE ? born_us : now_us;
+        result.latency_us = now_us - frame->born_us;
+        if (!deliver(w, port, frame))
+            result.n_dropped++;
+    }
+    g_array_set_size(items, 0);
+    return result;
+}
+
+static void
+update_stats(Worker *w, gboolean ok, const Delivered *delivered)
+{
+    ScopeStageStats *stats = &w->stage->stats;
+
+    SCOPE_LOCK_GUARD(&w->stage->waker->lock);
+    if (!ok) {
+        stats->n_errors++;
+        return;
+    }
+    stats->n_chunks++;
+    stats->n_frames_out += delivered->n_out;
+    stats->n_frames_out_dropped += delivered->n_dropped;
+    stats->process_us = w->process_us;
+    stats->process_avg_us =
+        stats->n_chunks == 1 ? w->process_us
+                             : stats->process_avg_us + (w->process_us - stats->process_avg_us) / 16;
+    if (delivered->n_out > 0)
+        stats->latency_us = delivered->latency_us;
+    stats->fps = scope_fps_get(&w->fps);
+}
+
+static void
+delay_retry(Worker *w)
+{
+    w->retry_delay_us = w->retry_delay_us > 0 ? MIN(w->retry_delay_us * 2, RETRY_MAX_US) : RETRY_US;
+    w->retry_at_us = g_get_monotonic_time() + w->retry_delay_us;
+}
+
+/* After a chunk that worked. */
+static void
+finish_chunk(Worker *w, gint64 born_us)
+{
+    Delivered delivered;
+
+    note_success(w);
+    w->reset = FALSE;
+    w->chunk_index++;
+    delivered = deliver_outputs(w, born_us);
+    scope_fps_add(&w->fps, delivered.n_out, g_get_monotonic_time(), w->process_us, w->blocked_us);
+    if (delivered.n_out > 0) {
+        w->blocked_us = 0;
+        w->last_batch = delivered.n_out;
+        w->retry_delay_us = 0;
+        w->retry_at_us = 0;
+    } else if (w->want == 0) {
+        w->retry_at_us = g_get_monotonic_time() + RETRY_US;
+    }
+    update_stats(w, TRUE, &delivered);
+}
+
+/* Inputs are taken. Without lock. */
+static void
+run_chunk(Worker *w)
+{
+    g_autoptr(GError) error = NULL;
+    gint64 born_us = SCOPE_TIME_NONE;
+    gint64 start_us;
+    ScopeCall call;
+    gboolean ok;
+
+    convert_inputs(w);
+    if (w->n_ports > 0 && w->ports[0].n_frames > 0)
+        born_us = w->ports[0].frames[0]->born_us;
+    call = make_call(w);
+    call.n_ports = w->n_ports;
+
+    /* Before the call: a one-shot value that makes the chunk fail must not fail the next one. */
+    scope_param_take_one_shots(scope_instance_get_info(w->instance)->table, w->record);
+    w->planned = FALSE;
+
+    start_us = g_get_monotonic_time();
+    ok = w->desc->process(w->stream, &call, &error);
+    w->process_us = g_get_monotonic_time() - start_us;
+    for (guint i = 0; i < w->n_ports; i++)
+        g_ptr_array_set_size(w->frames[i], 0);
+
+    if (ok) {
+        finish_chunk(w, born_us);
+        return;
+    }
+    scope_output_reset(&w->output);
+    if (error == NULL)
+        g_set_error(&error, SCOPE_PIPELINE_ERROR, SCOPE_PIPELINE_ERROR_FAILED,
+                    "%s failed and gave no reason", w->desc->id);
+    update_stats(w, FALSE, NULL);
+    if (is_fatal(error)) {
+        fail_stream(w, error);
+        return;
+    }
+    note_error(w, error);
+    if (w->want == 0)
+        delay_retry(w);
+}
+
+/* Takes inputs and runs the chunk. Lock held; released meanwhile. */
+static void
+do_chunk(Worker *w)
+{
+    ScopeStage *stage = w->stage;
+    g_autoptr(GPtrArray) skipped = NULL;
+    g_autoptr(GError) error = NULL;
+    ScopeWaker *producer;
+
+    skipped = g_ptr_array_new_with_free_func((GDestroyNotify)scope_frame_unref);
+    take_inputs(w, skipped);
+    producer = stage->producer != NULL ? scope_waker_ref(stage->producer) : NULL;
+    scope_lock_unlock(&stage->waker->lock);
+
+    if (producer != NULL)
+        scope_waker_wake(producer);
+    scope_waker_unref(producer);
+    g_ptr_array_set_size(skipped, 0);
+    run_chunk(w);
+    scope_lock_lock(&stage->waker->lock);
+}
+
+/* One turn: does one thing or waits. Lock held before and after. */
+static void
+worker_turn(Worker *w)
+{
+    ScopeStage *stage = w->stage;
+    gint64 now_us = g_get_monotonic_time();
+
+    if (stage->replace) {
+        replace_instance(w);
+    } else if (stage->pending != NULL || stage->changed) {
+        take_updates(w);
+    } else if (!w->has_stream || w->paused) {
+        scope_cond_wait_until(&stage->waker->cond, &stage->waker->lock, now_us + IDLE_WAIT_US);
+    } else if (!w->planned) {
+        plan_chunk(w);
+    } else if (now_us < w->retry_at_us) {
+        scope_cond_wait_until(&stage->waker->cond, &stage->waker->lock, w->retry_at_us);
+    } else if (!inputs_ready(w)) {
+        scope_cond_wait_until(&stage->waker->cond, &stage->waker->lock, now_us + IDLE_WAIT_US);
+    } else if (is_on_demand(w) && !has_room(w)) {
+        scope_cond_wait_until(&stage->waker->cond, &stage->waker->lock, now_us + IDLE_WAIT_US);
+        w->blocked_us += g_get_monotonic_time() - now_us;
+    } else {
+        do_chunk(w);
+    }
+}
+
+void
+scope_stage_worker_main(gpointer data)
+{
+    ScopeStage *stage = data;
+    Worker w = {.stage = stage, .record = json_object_new(), .last_batch = 1};
+
+    scope_log_set_connection(stage->session_id);
+    scope_output_init(&w.output);
+    scope_fps_init(&w.fps, 0.0);
+    for (guint i = 0; i < SCOPE_STAGE_MAX_PORTS; i++)
+        w.frames[i] = g_ptr_array_new_with_free_func((GDestroyNotify)scope_frame_unref);
+
+    scope_lock_lock(&stage->waker->lock);
+    while (!stage->stop)
+        worker_turn(&w);
+    scope_lock_unlock(&stage->waker->lock);
+
+    close_stream(&w);
+    for (guint i = 0; i < SCOPE_STAGE_MAX_PORTS; i++)
+        g_ptr_array_unref(w.frames[i]);
+    g_clear_pointer(&w.snapshot, scope_param_snapshot_unref);
+    g_free(w.last_error);
+    scope_output_clear(&w.output);
+    json_object_unref(w.record);
+    scope_stage_unref(stage);
+}
