@@ -11,6 +11,7 @@ const GoldenHandler golden_handlers[] = {
     {"checkpoints", "torch-good*", golden_run_torch_good},
     {"checkpoints", "torch-bad*", golden_run_torch_bad},
     {"checkpoints", "lora*", golden_run_lora_files},
+    {"tokenizer", "*", golden_run_tokenizer},
     {"wan-vae", "*encode-whole*", golden_run_vae_encode_whole},
     {"wan-vae", "*encode-stream*", golden_run_vae_encode_stream},
     {"wan-vae", "*decode-whole*", golden_run_vae_decode_whole},

@@ -28,3 +28,6 @@ gboolean golden_run_taehv_encode_chunks(GoldenCase *c, GError **error);
 /* golden-umt5.c */
 gboolean golden_run_umt5_buckets(GoldenCase *c, GError **error);
 gboolean golden_run_umt5_encode(GoldenCase *c, GError **error);
+
+/* golden-tokenizer.c */
+gboolean golden_run_tokenizer(GoldenCase *c, GError **error);
