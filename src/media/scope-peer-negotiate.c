@@ -316,11 +316,40 @@ scope_peer_on_pad_added(GstElement *webrtc, GstPad *pad, gpointer user_data)
     }
 }
 
-static gboolean
-add_sender(ScopePeer *peer, guint mline, GError **error)
+static GstWebRTCRTPTransceiverDirection
+get_direction(const ScopeSdpMedia *media)
 {
-    ScopeSdpMedia *media = &peer->offer->media[mline];
-    media->ssrc = g_random_int_range(1, G_MAXINT32) * 2u + 1u;
+    if (media->output >= 0) {
+        return media->input >= 0 ? GST_WEBRTC_RTP_TRANSCEIVER_DIRECTION_SENDRECV
+                                 : GST_WEBRTC_RTP_TRANSCEIVER_DIRECTION_SENDONLY;
+    }
+    return media->input >= 0 ? GST_WEBRTC_RTP_TRANSCEIVER_DIRECTION_RECVONLY
+                             : GST_WEBRTC_RTP_TRANSCEIVER_DIRECTION_INACTIVE;
+}
+
+static GstCaps *
+make_codec_caps(const ScopeSdpMedia *media)
+{
+    gboolean video = media->kind == SCOPE_SDP_KIND_VIDEO;
+    const char *codec = media->codec == SCOPE_VIDEO_CODEC_VP8 ? "VP8" : "H264";
+    GstCaps *caps = gst_caps_new_simple(
+        "application/x-rtp", "media", G_TYPE_STRING, video ? "video" : "audio", "clock-rate",
+        G_TYPE_INT, video ? 90000 : 48000, "payload", G_TYPE_INT, media->payload, "encoding-name",
+        G_TYPE_STRING, video ? codec : "OPUS", NULL);
+    if (media->twcc_id > 0) {
+        g_autofree char *name = g_strdup_printf("extmap-%d", media->twcc_id);
+        gst_caps_set_simple(caps, name, G_TYPE_STRING, SCOPE_SDP_TWCC_URI, NULL);
+    }
+    if (media->output >= 0) {
+        gst_caps_set_simple(caps, "ssrc", G_TYPE_UINT, media->ssrc, NULL);
+    }
+    return caps;
+}
+
+/* An output's transceiver comes with the pad that takes its packets. */
+static GstWebRTCRTPTransceiver *
+add_sender(ScopePeer *peer, const ScopeSdpMedia *media, GstCaps *caps, GError **error)
+{
     ScopeVideoSenderConfig config = {
         .codec = media->codec,
         .payload = media->payload,
@@ -330,25 +359,28 @@ add_sender(ScopePeer *peer, guint mline, GError **error)
     };
     ScopeVideoSender *sender = scope_video_sender_new(&config, peer->pipeline, error);
     if (sender == NULL) {
-        return FALSE;
+        return NULL;
     }
     peer->senders[media->output] = sender;
-    g_autofree char *name = g_strdup_printf("sink_%u", mline);
-    g_autoptr(GstPad) sink = gst_element_request_pad_simple(peer->webrtc, name);
-    g_autoptr(GstPad) src =
-        gst_element_get_static_pad(scope_video_sender_get_element(sender), "src");
-    if (sink == NULL || gst_pad_link(src, sink) != GST_PAD_LINK_OK) {
+    GstElement *bin = scope_video_sender_get_element(sender);
+    GstPadTemplate *template =
+        gst_element_class_get_pad_template(GST_ELEMENT_GET_CLASS(peer->webrtc), "sink_%u");
+    g_autoptr(GstPad) sink = gst_element_request_pad(peer->webrtc, template, NULL, caps);
+    g_autoptr(GstPad) src = gst_element_get_static_pad(bin, "src");
+    GstWebRTCRTPTransceiver *transceiver = NULL;
+    if (sink == NULL || gst_pad_link(src, sink) != GST_PAD_LINK_OK ||
+        !gst_element_sync_state_with_parent(bin)) {
         g_set_error(error, SCOPE_MEDIA_ERROR, SCOPE_MEDIA_ERROR_FAILED,
-                    "video output %d cannot be linked", media->output);
-        return FALSE;
+                    "video output %d cannot be started", media->output);
+        return NULL;
     }
-    return gst_element_sync_state_with_parent(scope_video_sender_get_element(sender)) || TRUE;
+    g_object_get(sink, "transceiver", &transceiver, NULL);
+    return transceiver;
 }
 
 static gboolean
-add_receiver(ScopePeer *peer, guint mline, GError **error)
+add_receiver(ScopePeer *peer, const ScopeSdpMedia *media, GError **error)
 {
-    const ScopeSdpMedia *media = &peer->offer->media[mline];
     ScopeVideoReceiver *receiver = scope_video_receiver_new(media->codec, (guint)media->input,
                                                             peer->pipeline, on_frame, peer, error);
     peer->receivers[media->input] = receiver;
@@ -358,42 +390,38 @@ add_receiver(ScopePeer *peer, guint mline, GError **error)
     return receiver != NULL;
 }
 
-static void
-set_direction(ScopePeer *peer, guint mline)
+/* webrtcbin takes the first transceiver that fits each m-line, so they are made in that order. */
+static gboolean
+add_track(ScopePeer *peer, ScopeSdpMedia *media, GError **error)
 {
-    const ScopeSdpMedia *media = &peer->offer->media[mline];
     g_autoptr(GstWebRTCRTPTransceiver) transceiver = NULL;
-    g_autoptr(GArray) all = NULL;
-    g_signal_emit_by_name(peer->webrtc, "get-transceivers", &all);
-    for (guint i = 0; all != NULL && i < all->len; i++) {
-        GstWebRTCRTPTransceiver *t = g_array_index(all, GstWebRTCRTPTransceiver *, i);
-        guint index = G_MAXUINT;
-        g_object_get(t, "mlineindex", &index, NULL);
-        if (index == mline) {
-            transceiver = g_object_ref(t);
+    media->ssrc = (guint32)g_random_int_range(1, G_MAXINT32);
+    g_autoptr(GstCaps) caps = make_codec_caps(media);
+    if (media->output >= 0) {
+        transceiver = add_sender(peer, media, caps, error);
+        if (transceiver == NULL) {
+            return FALSE;
         }
+    } else {
+        g_signal_emit_by_name(peer->webrtc, "add-transceiver", get_direction(media), caps,
+                              &transceiver);
     }
-    GstWebRTCRTPTransceiverDirection direction =
-        media->output >= 0  ? (media->input >= 0 ? GST_WEBRTC_RTP_TRANSCEIVER_DIRECTION_SENDRECV
-                                                 : GST_WEBRTC_RTP_TRANSCEIVER_DIRECTION_SENDONLY)
-        : media->input >= 0 ? GST_WEBRTC_RTP_TRANSCEIVER_DIRECTION_RECVONLY
-                            : GST_WEBRTC_RTP_TRANSCEIVER_DIRECTION_INACTIVE;
-    if (transceiver != NULL) {
-        g_object_set(transceiver, "direction", direction, "do-nack", TRUE, NULL);
+    if (transceiver == NULL) {
+        g_set_error(error, SCOPE_MEDIA_ERROR, SCOPE_MEDIA_ERROR_FAILED,
+                    "webrtcbin made no transceiver for m-line \"%s\"", media->mid);
+        return FALSE;
     }
+    g_object_set(transceiver, "direction", get_direction(media), "codec-preferences", caps,
+                 "do-nack", media->kind == SCOPE_SDP_KIND_VIDEO, NULL);
+    return media->input < 0 || add_receiver(peer, media, error);
 }
 
 static gboolean
 add_tracks(ScopePeer *peer, GError **error)
 {
     for (guint i = 0; i < peer->offer->n_media; i++) {
-        const ScopeSdpMedia *media = &peer->offer->media[i];
-        if (media->kind == SCOPE_SDP_KIND_DATA) {
-            continue;
-        }
-        set_direction(peer, i);
-        if ((media->output >= 0 && !add_sender(peer, i, error)) ||
-            (media->input >= 0 && !add_receiver(peer, i, error))) {
+        ScopeSdpMedia *media = &peer->offer->media[i];
+        if (media->payload >= 0 && !add_track(peer, media, error)) {
             return FALSE;
         }
     }

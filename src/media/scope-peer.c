@@ -188,6 +188,20 @@ on_ice_candidate(GstElement *webrtc, guint mline, const char *candidate, gpointe
     scope_peer_post(user_data, scope_peer_on_local_candidate, NULL, NULL);
 }
 
+/* SCTP loses its association when the client closes; the rest is a failure. */
+static void
+handle_error(ScopePeer *peer, GstMessage *message, const GError *error)
+{
+    if (GST_IS_ELEMENT(GST_MESSAGE_SRC(message))) {
+        GstElementFactory *factory = gst_element_get_factory(GST_ELEMENT(GST_MESSAGE_SRC(message)));
+        if (factory != NULL && g_str_has_prefix(GST_OBJECT_NAME(factory), "sctp")) {
+            scope_peer_set_state(peer, SCOPE_PEER_STATE_CLOSED, NULL);
+            return;
+        }
+    }
+    scope_peer_fail(peer, error->message);
+}
+
 /* Main: the only place where errors of GStreamer arrive. */
 static gboolean
 on_bus_message(GstBus *bus, GstMessage *message, gpointer user_data)
@@ -199,7 +213,7 @@ on_bus_message(GstBus *bus, GstMessage *message, gpointer user_data)
         gst_message_parse_error(message, &error, &debug);
         scope_log_debug("peer %s: GStreamer: %s: %s", peer->label, error->message,
                         debug ? debug : "no details");
-        scope_peer_fail(peer, error->message);
+        handle_error(peer, message, error);
     } else if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_LATENCY) {
         gst_bin_recalculate_latency(GST_BIN(peer->pipeline));
     }
@@ -258,6 +272,18 @@ connect_signals(ScopePeer *peer)
     g_signal_connect(peer->webrtc, "pad-added", G_CALLBACK(scope_peer_on_pad_added), peer);
 }
 
+/* RTCP would name the host otherwise. */
+static void
+name_source(ScopePeer *peer)
+{
+    g_autoptr(GstElement) rtpbin = gst_bin_get_by_name(GST_BIN(peer->webrtc), "rtpbin");
+    g_autoptr(GstStructure) sdes = gst_structure_new("application/x-rtp-source-sdes", "cname",
+                                                     G_TYPE_STRING, SCOPE_SDP_CNAME, NULL);
+    if (rtpbin != NULL) {
+        g_object_set(rtpbin, "sdes", sdes, NULL);
+    }
+}
+
 /* Base time zero on the system's clock: running time is monotonic time. */
 static gboolean
 build_pipeline(ScopePeer *peer, const ScopePeerOptions *options, GError **error)
@@ -278,6 +304,7 @@ build_pipeline(ScopePeer *peer, const ScopePeerOptions *options, GError **error)
     g_object_set(peer->webrtc, "bundle-policy", GST_WEBRTC_BUNDLE_POLICY_MAX_BUNDLE, "latency",
                  options->jitter_ms, NULL);
     gst_bin_add(GST_BIN(peer->pipeline), peer->webrtc);
+    name_source(peer);
     if (!scope_peer_apply_ice(peer, options, error)) {
         return FALSE;
     }

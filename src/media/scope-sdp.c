@@ -6,6 +6,7 @@
 #include "media/scope-sdp.h"
 
 #include <gio/gio.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,8 +14,6 @@
 #include "media/scope-media.h"
 #include "media/scope-sdp-text.h"
 
-#define TWCC_URI      "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
-#define MID_URI       "urn:ietf:params:rtp-hdrext:sdes:mid"
 #define BASELINE      "42000a" /* what RFC 6184 says when the profile is not told */
 #define MAX_SSRC      32
 #define MAX_EXTMAP_ID 14
@@ -262,25 +261,17 @@ write_ssrcs(const ScopeSdpSection *section, GString *out)
 }
 
 static void
-write_extensions(const ScopeSdpSection *section, ScopeSdpMedia *media, GString *out)
+write_twcc(const ScopeSdpSection *section, ScopeSdpMedia *media, GString *out)
 {
-    static const char *const uris[] = {TWCC_URI, MID_URI};
-    guint used = 0;
-    for (guint u = 0; u < G_N_ELEMENTS(uris); u++) {
-        const char *value;
-        for (guint i = 0; (value = scope_sdp_section_find(section, "extmap", i)); i++) {
-            g_auto(GStrv) words = g_strsplit(value, " ", 3);
-            guint64 id;
-            if (words[0] && g_strcmp0(words[1], uris[u]) == 0 &&
-                g_ascii_string_to_unsigned(words[0], 10, 1, MAX_EXTMAP_ID, &id, NULL) &&
-                !(used & (1u << id))) {
-                used |= 1u << id;
-                g_string_append_printf(out, "a=extmap:%u %s\r\n", (guint)id, uris[u]);
-                if (u == 0) {
-                    media->twcc_id = (int)id;
-                }
-                break;
-            }
+    const char *value;
+    for (guint i = 0; (value = scope_sdp_section_find(section, "extmap", i)); i++) {
+        g_auto(GStrv) words = g_strsplit(value, " ", 3);
+        guint64 id;
+        if (words[0] && g_strcmp0(words[1], SCOPE_SDP_TWCC_URI) == 0 &&
+            g_ascii_string_to_unsigned(words[0], 10, 1, MAX_EXTMAP_ID, &id, NULL)) {
+            g_string_append_printf(out, "a=extmap:%u %s\r\n", (guint)id, SCOPE_SDP_TWCC_URI);
+            media->twcc_id = (int)id;
+            return;
         }
     }
 }
@@ -306,7 +297,7 @@ find_rtx(const ScopeSdpSection *section, int payload)
 }
 
 static void
-write_feedback(const ScopeSdpSection *section, const ScopeSdpMedia *media, GString *out)
+write_feedback(const ScopeSdpSection *section, ScopeSdpMedia *media, GString *out)
 {
     static const char *const known[] = {"nack", "nack pli", "ccm fir", "goog-remb", "transport-cc"};
     for (guint k = 0; k < G_N_ELEMENTS(known); k++) {
@@ -317,6 +308,7 @@ write_feedback(const ScopeSdpSection *section, const ScopeSdpMedia *media, GStri
         for (guint i = 0;
              (value = scope_sdp_section_find_payload(section, "rtcp-fb", media->payload, i)); i++) {
             if (g_str_equal(value, known[k])) {
+                media->remb |= g_str_equal(value, "goog-remb");
                 g_string_append_printf(out, "a=rtcp-fb:%d %s\r\n", media->payload, value);
                 break;
             }
@@ -345,7 +337,7 @@ write_video(const ScopeSdpSection *section, ScopeSdpMedia *media, const char *di
                                "profile-level-id=%s\r\n",
                                media->payload, media->profile_level_id);
     }
-    write_extensions(section, media, out);
+    write_twcc(section, media, out);
     write_feedback(section, media, out);
     if (rtx >= 0) {
         g_string_append_printf(out, "a=rtpmap:%d rtx/90000\r\na=fmtp:%d apt=%d\r\n", rtx, rtx,
@@ -354,8 +346,8 @@ write_video(const ScopeSdpSection *section, ScopeSdpMedia *media, const char *di
     write_ssrcs(section, out);
 }
 
-static gboolean
-write_audio(const ScopeSdpSection *section, guint index, GString *out, GError **error)
+static void
+write_audio(const ScopeSdpSection *section, ScopeSdpMedia *media, GString *out)
 {
     int pt = -1;
     const char *map = NULL;
@@ -368,11 +360,11 @@ write_audio(const ScopeSdpSection *section, guint index, GString *out, GError **
     if (map == NULL) {
         g_string_append_printf(out, "m=audio 0 UDP/TLS/RTP/SAVPF 0\r\nc=IN IP4 0.0.0.0\r\n");
         g_string_append(out, "a=inactive\r\na=rtcp-mux\r\n");
-        return TRUE;
+        return;
     }
+    media->payload = pt;
     g_string_append_printf(out, "m=audio 9 UDP/TLS/RTP/SAVPF %d\r\nc=IN IP4 0.0.0.0\r\n", pt);
     g_string_append_printf(out, "a=inactive\r\na=rtcp-mux\r\na=rtpmap:%d opus/48000/2\r\n", pt);
-    return TRUE;
 }
 
 static gboolean
@@ -436,14 +428,17 @@ reduce_section(ScopeSdpOffer *offer, const ScopeSdpText *text, guint index,
     if (media->kind == SCOPE_SDP_KIND_VIDEO) {
         choose_codec(section, preferred, media);
         if (rejected || media->codec == SCOPE_VIDEO_CODEC_NONE) {
+            media->payload = -1;
+            media->codec = SCOPE_VIDEO_CODEC_NONE;
             g_string_append(out, "m=video 0 UDP/TLS/RTP/SAVPF 0\r\nc=IN IP4 0.0.0.0\r\n"
                                  "a=inactive\r\na=rtcp-mux\r\n");
         } else {
             const char *direction = read_direction(section, session);
             write_video(section, media, assign_tracks(offer, media, direction, max_outputs), out);
         }
-    } else if (media->kind == SCOPE_SDP_KIND_AUDIO ? !write_audio(section, index, out, error)
-                                                   : !write_data(section, index, out, error)) {
+    } else if (media->kind == SCOPE_SDP_KIND_AUDIO) {
+        write_audio(section, media, out);
+    } else if (!write_data(section, index, out, error)) {
         return FALSE;
     }
     g_string_append_printf(out,
@@ -584,16 +579,23 @@ get_media(const ScopeSdpOffer *offer, int index)
     return index >= 0 && index < (int)offer->n_media ? &offer->media[index] : NULL;
 }
 
-/* Ends the m-line @index of the answer. */
+/* Ends the m-line @index of the answer; @rtx_ssrc is the source of its retransmissions, or 0. */
 static void
-end_section(GString *out, const ScopeSdpOffer *offer, int index, gboolean has_candidates)
+end_section(GString *out, const ScopeSdpOffer *offer, int index, guint32 rtx_ssrc,
+            gboolean has_candidates)
 {
     const ScopeSdpMedia *media = get_media(offer, index);
     if (media != NULL && media->output >= 0) {
-        g_string_append_printf(out,
-                               "a=msid:scope scope-video-%d\r\na=ssrc:%u cname:scope\r\n"
-                               "a=ssrc:%u msid:scope scope-video-%d\r\n",
-                               media->output, media->ssrc, media->ssrc, media->output);
+        guint32 ssrcs[] = {media->ssrc, rtx_ssrc};
+        g_string_append_printf(out, "a=msid:scope scope-video-%d\r\n", media->output);
+        for (guint i = 0; i < G_N_ELEMENTS(ssrcs) && ssrcs[i] != 0; i++) {
+            g_string_append_printf(out, "a=ssrc:%u cname:%s\r\n", ssrcs[i], SCOPE_SDP_CNAME);
+            g_string_append_printf(out, "a=ssrc:%u msid:scope scope-video-%d\r\n", ssrcs[i],
+                                   media->output);
+        }
+    }
+    if (media != NULL && media->remb) {
+        g_string_append_printf(out, "a=rtcp-fb:%d goog-remb\r\n", media->payload);
     }
     if (has_candidates) {
         g_string_append(out, "a=end-of-candidates\r\n");
@@ -618,7 +620,7 @@ static gboolean
 is_replaced(const char *line)
 {
     static const char *const prefixes[] = {"a=max-message-size:", "a=end-of-candidates",
-                                           "a=msid:", "a=msid-semantic"};
+                                           "a=msid:", "a=msid-semantic", "a=ssrc:"};
     for (guint i = 0; i < G_N_ELEMENTS(prefixes); i++) {
         if (g_str_has_prefix(line, prefixes[i])) {
             return TRUE;
@@ -638,15 +640,18 @@ scope_sdp_answer_complete(const char *answer, const ScopeSdpOffer *offer, GError
     g_auto(GStrv) lines = g_strsplit_set(answer, "\r\n", -1);
     GString *out = g_string_sized_new(strlen(answer) + 256);
     gboolean has_candidates = FALSE;
+    guint32 rtx_ssrc = 0;
     int index = -1;
     for (guint i = 0; lines[i] != NULL; i++) {
         if (is_replaced(lines[i])) {
             continue;
         }
         if (g_str_has_prefix(lines[i], "m=")) {
-            end_section(out, offer, index++, has_candidates);
+            end_section(out, offer, index++, rtx_ssrc, has_candidates);
             has_candidates = FALSE;
+            rtx_ssrc = 0;
         }
+        sscanf(lines[i], "a=ssrc-group:FID %*u %u", &rtx_ssrc);
         has_candidates |= g_str_has_prefix(lines[i], "a=candidate:");
         write_line(out, lines[i], get_media(offer, index));
         if (g_str_has_prefix(lines[i], "a=group:BUNDLE")) {
@@ -656,6 +661,6 @@ scope_sdp_answer_complete(const char *answer, const ScopeSdpOffer *offer, GError
             g_string_append_printf(out, "a=max-message-size:%d\r\n", SCOPE_PEER_MAX_MESSAGE_BYTES);
         }
     }
-    end_section(out, offer, index, has_candidates);
+    end_section(out, offer, index, rtx_ssrc, has_candidates);
     return g_string_free(out, FALSE);
 }

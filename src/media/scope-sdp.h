@@ -15,6 +15,13 @@ G_BEGIN_DECLS
 /** SCOPE_SDP_MAX_MEDIA: the largest number of m-lines of an offer. */
 #define SCOPE_SDP_MAX_MEDIA 32
 
+/** SCOPE_SDP_CNAME: how this end names itself in RTCP: not by user and host. */
+#define SCOPE_SDP_CNAME "scope"
+
+/** SCOPE_SDP_TWCC_URI: the header extension of transport-wide congestion control. */
+#define SCOPE_SDP_TWCC_URI                                                                         \
+    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
+
 /**
  * ScopeSdpKind:
  * @SCOPE_SDP_KIND_INVALID: never in a parsed offer
@@ -34,9 +41,10 @@ typedef enum {
  * @kind: what it carries
  * @mid: its identifier, unique in the offer
  * @codec: chosen video codec, NONE for others
- * @payload: payload type of @codec, -1 for others
+ * @payload: payload type of @codec, or of Opus; -1 when the m-line is rejected or data
  * @profile_level_id: (nullable) of the chosen H.264 payload
  * @twcc_id: header extension id of transport-wide congestion control, 0 when not offered
+ * @remb: whether the client offers to report its bandwidth (goog-remb)
  * @input: number of the input it is, -1 for none: the client sends and we receive
  * @output: number of the output it is, -1 for none: we send and the client receives
  * @ssrc: RTP source of what we send; set by the peer before the answer is completed
@@ -48,6 +56,7 @@ typedef struct {
     int payload;
     char *profile_level_id;
     int twcc_id;
+    gboolean remb;
     int input;
     int output;
     guint32 ssrc;
