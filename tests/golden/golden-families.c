@@ -22,5 +22,11 @@ const GoldenHandler golden_handlers[] = {
     {"taehv", "*encode*", golden_run_taehv_encode},
     {"umt5", "relative-buckets*", golden_run_umt5_buckets},
     {"umt5", "encode*", golden_run_umt5_encode},
+    {"wan-dit", "embed", golden_run_dit_embed},
+    {"wan-dit", "wan_full", golden_run_dit_full},
+    {"wan-dit", "vace_full", golden_run_dit_vace_full},
+    {"wan-dit", "block_causal", golden_run_dit_block_causal},
+    {"wan-dit", "causal", golden_run_dit_causal},
+    {"wan-dit", "krea_recompute", golden_run_dit_recompute},
     {NULL, NULL, NULL},
 };

@@ -31,3 +31,11 @@ gboolean golden_run_umt5_encode(GoldenCase *c, GError **error);
 
 /* golden-tokenizer.c */
 gboolean golden_run_tokenizer(GoldenCase *c, GError **error);
+
+/* golden-dit-model.c */
+gboolean golden_run_dit_embed(GoldenCase *c, GError **error);
+gboolean golden_run_dit_full(GoldenCase *c, GError **error);
+gboolean golden_run_dit_vace_full(GoldenCase *c, GError **error);
+gboolean golden_run_dit_block_causal(GoldenCase *c, GError **error);
+gboolean golden_run_dit_causal(GoldenCase *c, GError **error);
+gboolean golden_run_dit_recompute(GoldenCase *c, GError **error);

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Adapters of a Wan transformer, merged and at run time. Loader thread. */
+#include "models/scope-wan-lora.h"
+
+#include <string.h>
+
+#include "models/scope-wan-config.h"
+
+/* The entry for @base under its published or diffusers name, checked and counted. */
+static gboolean
+match(ScopeWanAdapter *adapter, const char *base, int64_t n_out, int64_t n_in,
+      const ScopeLoraEntry **ret_entry, GError **error)
+{
+    const ScopeLoraEntry *entry = scope_lora_file_find(adapter->file, base);
+
+    if (entry == NULL) {
+        g_autofree char *alias = scope_wan_name_to_diffusers(base);
+        entry = scope_lora_file_find(adapter->file, alias);
+    }
+    *ret_entry = entry;
+    if (entry == NULL) {
+        return TRUE;
+    }
+    adapter->n_matched++;
+    return scope_lora_entry_check(entry, n_out, n_in, error);
+}
+
+/* -- merging ---------------------------------------------------------------------------------- */
+
+/* A tensor of the adapter as f32 [rows, columns] in scratch. */
+static ScopeTensor
+widen(ScopeContext *cpu, const ScopeCheckpointTensor *t, int64_t rows, int64_t columns)
+{
+    ScopeTensor wide = scope_context_scratch(cpu, SCOPE_DTYPE_F32, SCOPE_SHAPE(rows, columns));
+
+    scope_checkpoint_tensor_copy_f32(t, wide.data);
+    return wide;
+}
+
+/* @weight as f32 with its scale applied, in the host arena; done once a linear. */
+static void
+own_weight(ScopeWanLoader *loader, ScopeContext *cpu, ScopeTensor *weight,
+           ScopeWeightOptions *options)
+{
+    ScopeTensor wide =
+        scope_arena_alloc(loader->host, SCOPE_DTYPE_F32, weight->ndim, weight->shape);
+    ScopeTensor bias =
+        scope_arena_alloc(loader->host, SCOPE_DTYPE_F32, options->bias.ndim, options->bias.shape);
+
+    scope_op_copy(cpu, wide, *weight);
+    scope_op_copy(cpu, bias, options->bias);
+    if (!scope_tensor_is_none(options->scale)) {
+        int64_t n = scope_tensor_n_elements(options->scale);
+        ScopeTensor scale = scope_context_scratch(cpu, SCOPE_DTYPE_F32, SCOPE_SHAPE(n, 1));
+        scope_op_copy(cpu, scale, scope_tensor_reshape(options->scale, SCOPE_SHAPE(n, 1)));
+        scope_op_mul(cpu, wide, wide, scale);
+        options->scale = SCOPE_TENSOR_NONE;
+    }
+    *weight = wide;
+    options->bias = bias;
+}
+
+static void
+merge_entry(ScopeContext *cpu, ScopeTensor weight, ScopeTensor bias, const ScopeLoraEntry *entry,
+            float scale)
+{
+    int64_t n_out = scope_tensor_dim(weight, 0), n_in = scope_tensor_dim(weight, 1);
+
+    if (entry->down != NULL) {
+        ScopeTensor a = widen(cpu, entry->down, entry->rank, n_in);
+        ScopeTensor b = widen(cpu, entry->up, n_out, entry->rank);
+        ScopeTensor delta = scope_context_scratch(cpu, SCOPE_DTYPE_F32, SCOPE_SHAPE(n_out, n_in));
+        scope_op_matmul(cpu, delta, b, a, (float)(scale * entry->factor));
+        scope_op_add(cpu, weight, weight, delta);
+    }
+    if (entry->diff != NULL) {
+        scope_op_scale_add(cpu, weight, weight, 1.0f, widen(cpu, entry->diff, n_out, n_in), scale);
+    }
+    if (entry->diff_bias != NULL) {
+        ScopeTensor diff = widen(cpu, entry->diff_bias, 1, n_out);
+        scope_op_scale_add(cpu, bias, bias, 1.0f, scope_tensor_select(diff, 0, 0), scale);
+    }
+}
+
+gboolean
+scope_lora_merge_apply(const ScopeLoraMerge *merge, ScopeWanLoader *loader, const char *base,
+                       ScopeTensor *weight, ScopeWeightOptions *options, GError **error)
+{
+    gboolean owned = FALSE;
+
+    for (guint i = 0; i < merge->n; i++) {
+        const ScopeLoraEntry *entry = NULL;
+        if (!match(&merge->adapters[i], base, scope_tensor_dim(*weight, 0),
+                   scope_tensor_dim(*weight, 1), &entry, error)) {
+            return FALSE;
+        }
+        if (entry == NULL) {
+            continue;
+        }
+        ScopeArenaMark mark = scope_arena_mark(merge->cpu->scratch);
+        if (!owned) {
+            own_weight(loader, merge->cpu, weight, options);
+            owned = TRUE;
+        }
+        merge_entry(merge->cpu, *weight, options->bias, entry, merge->adapters[i].scale);
+        scope_arena_release(merge->cpu->scratch, mark);
+    }
+    return TRUE;
+}
+
+/* -- run-time parts --------------------------------------------------------------------------- */
+
+/* Prepares a matrix of the adapter, or zeros where the file has none. */
+static gboolean
+prepare(ScopeWanLoader *loader, const ScopeCheckpointTensor *t, int64_t rows, int64_t columns,
+        ScopeTensor bias, ScopeWeight *ret_weight, GError **error)
+{
+    ScopeWeightOptions options = {.store = SCOPE_WEIGHT_STORE_KEEP, .bias = bias};
+    ScopeTensor stored;
+
+    if (t != NULL) {
+        stored = scope_tensor_reshape(scope_wan_loader_wrap(loader, t), SCOPE_SHAPE(rows, columns));
+    } else {
+        stored = scope_arena_alloc(loader->host, SCOPE_DTYPE_F32, SCOPE_SHAPE(rows, columns));
+        memset(stored.data, 0, scope_tensor_n_bytes(stored));
+    }
+    return scope_weight_prepare_linear(loader->ctx, loader->arena, stored, &options, ret_weight,
+                                       error);
+}
+
+gboolean
+scope_lora_part_load(ScopeWanAdapter *adapter, ScopeWanLoader *loader, const char *base,
+                     int64_t n_out, int64_t n_in, ScopeLoraPart *ret_part, gboolean *ret_found,
+                     GError **error)
+{
+    const ScopeLoraEntry *entry = NULL;
+    ScopeLoraPart part = {0};
+
+    if (!match(adapter, base, n_out, n_in, &entry, error)) {
+        return FALSE;
+    }
+    *ret_found = entry != NULL;
+    if (entry == NULL) {
+        return TRUE;
+    }
+    part.factor = (float)entry->factor;
+    part.has_pair = entry->down != NULL;
+    part.has_dense = entry->diff != NULL || entry->diff_bias != NULL;
+    if (part.has_pair) {
+        if (!prepare(loader, entry->down, entry->rank, n_in, SCOPE_TENSOR_NONE, &part.down,
+                     error) ||
+            !prepare(loader, entry->up, n_out, entry->rank, SCOPE_TENSOR_NONE, &part.up, error)) {
+            return FALSE;
+        }
+    }
+    if (part.has_dense) {
+        ScopeTensor bias = SCOPE_TENSOR_NONE;
+        if (entry->diff_bias != NULL) {
+            bias = scope_tensor_reshape(scope_wan_loader_wrap(loader, entry->diff_bias),
+                                        SCOPE_SHAPE(n_out));
+        }
+        if (!prepare(loader, entry->diff, n_out, n_in, bias, &part.dense, error)) {
+            return FALSE;
+        }
+    }
+    *ret_part = part;
+    return TRUE;
+}
