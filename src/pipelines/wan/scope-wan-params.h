@@ -24,11 +24,11 @@ typedef enum {
     SCOPE_WAN_SLERP,
 } ScopeWanInterpolation;
 
-/** ScopeWanQuantization: index into the choices of `quantization`. */
+/** ScopeWanQuantizationChoice: index into the choices of `quantization`. */
 typedef enum {
-    SCOPE_WAN_QUANTIZATION_FP8 = 0,
-    SCOPE_WAN_QUANTIZATION_INT8,
-} ScopeWanQuantization;
+    SCOPE_WAN_CHOICE_FP8 = 0,
+    SCOPE_WAN_CHOICE_INT8,
+} ScopeWanQuantizationChoice;
 
 /**
  * ScopeWanParams: a snapshot of all values, load-time ones first. Keys, ranges and meanings are
