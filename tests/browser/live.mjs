@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// The live path as a user meets it: the page in Chromium, a fake camera, a file, and pixels.
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+
+import { assert, runTests, scratch, startBrowser, startServer, test, until } from './harness.mjs';
+import * as ui from './page.mjs';
+import { QUADRANTS, distance, fingerprint, readQuadrants, writeQuadrants } from './pictures.mjs';
+
+const CODEC_ERROR = 24;
+const camera = join(scratch, 'camera.y4m');
+const clip = join(scratch, 'clip.webm');
+writeQuadrants(camera);
+execFileSync('gst-launch-1.0', ['-q', 'filesrc', `location=${camera}`, '!', 'y4mdec', '!', 'vp8enc',
+  'deadline=1', 'target-bitrate=4000000', '!', 'webmmux', '!', 'filesink', `location=${clip}`]);
+
+let server = await startServer();
+const browser = await startBrowser({ camera });
+const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+const page = await ui.openPage(context, server.url);
+
+const untilSessions = (count, timeoutMs) =>
+  until(`${count} sessions`, async () => await ui.countSessions(server.url) === count, timeoutMs);
+
+async function untilQuadrants(expected, what) {
+  let last;
+  try {
+    await until(what, async () => {
+      last = await readQuadrants(page);
+      return last && last.means.every((mean, i) => distance(mean, expected(i)) < CODEC_ERROR);
+    });
+  } catch (error) {
+    throw new Error(`${error.message}; last seen ${JSON.stringify(last)}`);
+  }
+}
+
+const luma = ([r, g, b]) => 0.299 * r + 0.587 * g + 0.114 * b;
+
+test('the page opens on the automaton, which moves at 512 x 512', async () => {
+  assert((await ui.uiState(page)).pipeline === 'cellular-automata', 'opens on another pipeline');
+  await ui.start(page);
+  await ui.untilMoving(page);
+  const { width, height } = await readQuadrants(page);
+  assert(width === 512 && height === 512, `the picture is ${width} x ${height}`);
+  await untilSessions(1);
+});
+
+test('pause freezes the picture and resume moves it again', async () => {
+  await page.getByTestId('pause-button').click();
+  await ui.untilPhase(page, 'paused');
+  await until('a still picture', async () => {
+    const before = await fingerprint(page);
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    return before.hash === (await fingerprint(page)).hash;
+  });
+  await page.getByTestId('pause-button').click();
+  await ui.untilPhase(page, 'streaming');
+  await ui.untilMoving(page);
+});
+
+test('stop ends the session on the server at once', async () => {
+  await ui.stop(page);
+  await untilSessions(0, 3_000);
+});
+
+test('passthrough returns the camera within codec error', async () => {
+  await ui.choosePipeline(page, 'Passthrough');
+  await ui.useCamera(page);
+  await ui.start(page);
+  await untilQuadrants((i) => QUADRANTS[i], 'the colours of the camera');
+  await ui.stop(page);
+});
+
+test('gray in front of it leaves luma and no chroma', async () => {
+  await ui.addPreprocessor(page, 'Grayscale');
+  await ui.start(page);
+  await untilQuadrants((i) => Array(3).fill(luma(QUADRANTS[i])), 'the luma of the camera');
+  const { means } = await readQuadrants(page);
+  for (const mean of means) {
+    assert(Math.max(...mean) - Math.min(...mean) < 5, `chroma is left: ${mean}`);
+  }
+  await ui.stop(page);
+  await ui.removePreprocessor(page, 'Grayscale');
+});
+
+test('a video file plays in a loop', async () => {
+  await page.getByTestId('source-FILE').click();
+  await page.getByTestId('source-file-input').setInputFiles(clip);
+  await ui.start(page);
+  await untilQuadrants((i) => QUADRANTS[i], 'the colours of the file');
+  const before = await page.evaluate(() => window.__ui.state().stats);
+  await until('frames after the clip has ended once', async () => {
+    const now = await page.evaluate(() => window.__ui.state().stats);
+    return now.fps > 5 && before;
+  });
+});
+
+test('two sessions stream at once and do not disturb each other', async () => {
+  const second = await ui.openPage(await browser.newContext(), server.url);
+  await ui.choosePipeline(second, 'Passthrough');
+  await ui.useCamera(second);
+  await ui.start(second);
+  await untilSessions(2);
+  await ui.untilPhase(page, 'streaming');
+  await untilQuadrants((i) => QUADRANTS[i], 'the first session goes on');
+  await second.close({ runBeforeUnload: false });
+  await untilSessions(1, 45_000);
+});
+
+test('a reload ends the session, and start works again', async () => {
+  await page.reload();
+  await until('the page is back', async () => (await ui.uiState(page))?.pipeline === 'passthrough');
+  await untilSessions(0, 45_000);
+  await ui.start(page);
+  await untilSessions(1);
+});
+
+test('the page reconnects by itself when the server was restarted', async () => {
+  const { port } = server;
+  const status = await server.stop();
+  assert(status.code === 0, `the server ended with ${JSON.stringify(status)}`);
+  await ui.untilPhase(page, 'reconnecting', 30_000);
+  server = await startServer([], port);
+  await ui.untilPhase(page, 'streaming', 45_000);
+  await until('a decoded picture', async () => (await fingerprint(page))?.mean > 1);
+  await ui.stop(page);
+});
+
+test('the page works at phone width', async () => {
+  await page.setViewportSize({ width: 390, height: 844 });
+  const overflow = await page.evaluate(() =>
+    document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  assert(overflow <= 0, `the page is ${overflow} px too wide`);
+  assert(await page.getByTestId('start-stream-button').isVisible(), 'no start button');
+});
+
+test('no script failed on the way', async () => {
+  assert(page.problems.length === 0, page.problems.join('\n'));
+});
+
+await runTests({
+  timeoutMs: 90_000,
+  after: async () => {
+    await browser.close();
+    await server.stop();
+  },
+});
