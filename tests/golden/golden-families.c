@@ -28,5 +28,10 @@ const GoldenHandler golden_handlers[] = {
     {"wan-dit", "block_causal", golden_run_dit_block_causal},
     {"wan-dit", "causal", golden_run_dit_causal},
     {"wan-dit", "krea_recompute", golden_run_dit_recompute},
+    {"processors", "gray*", golden_run_gray},
+    {"processors", "conversions*", golden_run_conversions},
+    {"processors", "contour*", golden_run_contour},
+    {"processors", "raft-*", golden_run_raft},
+    {"processors", "flow-to-image*", golden_run_flow_image},
     {NULL, NULL, NULL},
 };

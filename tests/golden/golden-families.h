@@ -39,3 +39,10 @@ gboolean golden_run_dit_vace_full(GoldenCase *c, GError **error);
 gboolean golden_run_dit_block_causal(GoldenCase *c, GError **error);
 gboolean golden_run_dit_causal(GoldenCase *c, GError **error);
 gboolean golden_run_dit_recompute(GoldenCase *c, GError **error);
+
+/* golden-processors.c */
+gboolean golden_run_gray(GoldenCase *c, GError **error);
+gboolean golden_run_conversions(GoldenCase *c, GError **error);
+gboolean golden_run_contour(GoldenCase *c, GError **error);
+gboolean golden_run_raft(GoldenCase *c, GError **error);
+gboolean golden_run_flow_image(GoldenCase *c, GError **error);
