@@ -161,9 +161,11 @@ narrow_int(float f, int64_t lo, int64_t hi)
     return (double)f >= (double)hi ? hi : (int64_t)f;
 }
 
+/* @src may be a mapped file without alignment */
 #define CONVERT_TO(type, expr)                                                                     \
     do {                                                                                           \
-        const type *s = src;                                                                       \
+        typedef type __attribute__((aligned(1), may_alias)) Unaligned;                             \
+        const Unaligned *s = src;                                                                  \
         for (int64_t i = 0; i < n; i++) {                                                          \
             dst[i] = (expr);                                                                       \
         }                                                                                          \

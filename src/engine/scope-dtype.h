@@ -57,7 +57,7 @@ gboolean scope_dtype_is_float(ScopeDType dtype);
 /**
  * scope_dtype_to_f32:
  * @dtype: type of @src
- * @src: @n elements, host memory, contiguous
+ * @src: @n elements, host memory, contiguous, any alignment (mapped files)
  * @dst: @n floats, host memory, contiguous; must not overlap @src
  * @n: element count, >= 0
  *

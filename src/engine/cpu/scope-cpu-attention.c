@@ -1,98 +1,185 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Attention of the CPU backend, portable version: scores of one query at a time. Owns nothing;
- * takes scratch for the scores of each thread. Pool threads.
+ * Attention of the CPU backend. A tile is a block of queries of one head: it walks over the keys
+ * block by block with a running softmax. Scores are kept transposed, [key][query], so that the
+ * softmax works down columns and both products run on the shared kernels. Sequences of few queries
+ * take one query at a time. Owns nothing; takes scratch. Pool threads.
  */
 #include "engine/cpu/scope-cpu.h"
 
 #include <math.h>
 #include <string.h>
 
+#define QUERIES     96  /* a multiple of every mr and nr */
+#define KEYS        120 /* a multiple of every mr */
+#define FEW_QUERIES 12
+
 typedef struct {
+    const ScopeKernels *k;
     ScopeTensor out, q;
     const ScopeAttentionOptions *o;
-    int64_t n_keys;
-    float *scratch; /* per thread: n_keys scores and one widened row of d */
+    int64_t n_keys, d, padded_d;
+    int64_t n_query_tiles;
+    float *scratch;
+    int64_t scratch_each;
 } Attention;
 
-static const float *
-key_row(ScopeTensor t, int64_t batch, int64_t key, int64_t head, float *wide)
-{
-    int64_t offset = batch * t.stride[0] + key * t.stride[1] + head * t.stride[2];
-    const char *row = (const char *)t.data + offset * (int64_t)scope_dtype_size(t.dtype);
-    if (t.dtype == SCOPE_DTYPE_F32) {
-        return (const float *)row;
-    }
-    scope_dtype_to_f32(t.dtype, row, wide, t.shape[3]);
-    return wide;
-}
+/* Buffers of one thread. */
+typedef struct {
+    float *q;                  /* [QUERIES/nr][d][nr], scaled */
+    float *score;              /* [KEYS][QUERIES] */
+    float *keys;               /* [KEYS][d] */
+    float *values;             /* [padded_d/nr][KEYS][nr] */
+    float *out;                /* [QUERIES][padded_d] */
+    float *top, *sum, *factor; /* [QUERIES] */
+    float *row;                /* [padded_d] */
+} Buffers;
 
-/* Fills the scores of query @i; returns their maximum. Keys outside the range get -INFINITY. */
-static float
-score_keys(const Attention *a, int64_t batch, int64_t head, int64_t i, float *score, float *wide)
+static int64_t
+buffers_size(const Attention *a)
 {
-    const ScopeAttentionOptions *o = a->o;
-    const float *q = (const float *)a->q.data + batch * a->q.stride[0] + i * a->q.stride[1] +
-                     head * a->q.stride[2];
-    int64_t d = a->q.shape[3], key = 0, begin = 0, end = a->n_keys;
-    if (!scope_tensor_is_none(o->key_range)) {
-        begin = ((const int32_t *)o->key_range.data)[2 * i];
-        end = ((const int32_t *)o->key_range.data)[2 * i + 1];
-    }
-    const float *bias =
-        scope_tensor_is_none(o->bias)
-            ? NULL
-            : (const float *)o->bias.data + head * o->bias.stride[0] + i * o->bias.stride[1];
-    float top = o->n_zero_keys > 0 ? 0.0F : -INFINITY;
-    for (int s = 0; s < o->n_segments; s++) {
-        const ScopeAttentionSegment *seg = &o->segments[s];
-        for (int64_t j = 0; j < seg->k.shape[1]; j++, key++) {
-            if (key < begin || key >= end) {
-                score[key] = -INFINITY;
-                continue;
-            }
-            const float *k = key_row(seg->k, batch, j, head, wide);
-            float sum = 0.0F;
-            for (int64_t c = 0; c < d; c++) {
-                sum += q[c] * k[c];
-            }
-            sum = sum * o->scale + seg->log_bias;
-            score[key] = bias ? sum + bias[key * o->bias.stride[2]] : sum;
-            top = score[key] > top ? score[key] : top;
-        }
-    }
-    return top;
+    return QUERIES * (a->d + a->padded_d + KEYS + 3) + KEYS * (a->d + a->padded_d) + a->padded_d;
 }
 
 static void
-attend(const Attention *a, int64_t batch, int64_t head, int64_t i, float *score, float *wide)
+buffers_set(const Attention *a, float *base, Buffers *b)
+{
+    b->q = base;
+    b->score = b->q + QUERIES * a->d;
+    b->keys = b->score + KEYS * QUERIES;
+    b->values = b->keys + KEYS * a->d;
+    b->out = b->values + KEYS * a->padded_d;
+    b->top = b->out + QUERIES * a->padded_d;
+    b->sum = b->top + QUERIES;
+    b->factor = b->sum + QUERIES;
+    b->row = b->factor + QUERIES;
+}
+
+static const char *
+row_address(ScopeTensor t, int64_t batch, int64_t index, int64_t head)
+{
+    int64_t offset = batch * t.stride[0] + index * t.stride[1] + head * t.stride[2];
+    return (const char *)t.data + offset * (int64_t)scope_dtype_size(t.dtype);
+}
+
+/* Position in the concatenated key sequence. */
+typedef struct {
+    int segment;
+    int64_t index;
+} KeyAt;
+
+static void
+skip_empty(const Attention *a, KeyAt *at)
+{
+    while (at->segment < a->o->n_segments && at->index >= a->o->segments[at->segment].k.shape[1]) {
+        at->segment++;
+        at->index = 0;
+    }
+}
+
+/* Copies and widens a block of keys and values; advances @at. */
+static void
+load_block(const Attention *a, int64_t batch, int64_t head, int64_t n, KeyAt *at, float *bias,
+           const Buffers *b)
+{
+    int64_t nr = a->k->nr;
+    for (int64_t i = 0; i < n; i++) {
+        skip_empty(a, at);
+        const ScopeAttentionSegment *s = &a->o->segments[at->segment];
+        a->k->widen(s->k.dtype, row_address(s->k, batch, at->index, head), b->keys + i * a->d,
+                    a->d);
+        a->k->widen(s->v.dtype, row_address(s->v, batch, at->index, head), b->row, a->d);
+        for (int64_t c = 0; c < a->padded_d; c += nr) {
+            memcpy(b->values + c * KEYS + i * nr, b->row + c, (size_t)nr * sizeof(float));
+        }
+        bias[i] = s->log_bias;
+        at->index++;
+    }
+}
+
+static void
+multiply_scores(const Attention *a, int64_t n, const Buffers *b)
+{
+    int64_t mr = a->k->mr, nr = a->k->nr;
+    for (int64_t p = 0; p < QUERIES; p += nr) {
+        for (int64_t i = 0; i < n; i += mr) {
+            const float *rows[SCOPE_KERNELS_MAX_MR];
+            for (int64_t r = 0; r < mr; r++) {
+                rows[r] = b->keys + MIN(i + r, n - 1) * a->d;
+            }
+            a->k->gemm_rows(1, rows, 0, a->d, b->q + p * a->d, b->score + i * QUERIES + p, QUERIES,
+                            FALSE);
+        }
+    }
+}
+
+/* Adds the biases and masks keys outside the ranges. */
+static void
+bias_scores(const Attention *a, int64_t head, int64_t first_query, int64_t n_queries,
+            int64_t first_key, int64_t n, const float *log_bias, const Buffers *b)
 {
     const ScopeAttentionOptions *o = a->o;
-    float *out = (float *)a->out.data + batch * a->out.stride[0] + i * a->out.stride[1] +
-                 head * a->out.stride[2];
-    int64_t d = a->q.shape[3], key = 0;
-    float top = score_keys(a, batch, head, i, score, wide);
-    memset(out, 0, (size_t)d * sizeof(float));
-    if (isinf(top) && top < 0.0F) {
-        return;
-    }
-    float sum = o->n_zero_keys > 0 ? (float)o->n_zero_keys * expf(-top) : 0.0F;
-    for (int s = 0; s < o->n_segments; s++) {
-        const ScopeAttentionSegment *seg = &o->segments[s];
-        for (int64_t j = 0; j < seg->v.shape[1]; j++, key++) {
-            float p = expf(score[key] - top);
-            if (p == 0.0F) {
-                continue;
+    for (int64_t i = 0; i < n; i++) {
+        float *score = b->score + i * QUERIES;
+        for (int64_t j = 0; j < QUERIES && log_bias[i] != 0.0F; j++) {
+            score[j] += log_bias[i];
+        }
+        if (!scope_tensor_is_none(o->bias)) {
+            const float *bias = (const float *)o->bias.data + head * o->bias.stride[0] +
+                                first_query * o->bias.stride[1] +
+                                (first_key + i) * o->bias.stride[2];
+            for (int64_t j = 0; j < n_queries; j++) {
+                score[j] += bias[j * o->bias.stride[1]];
             }
-            const float *v = key_row(seg->v, batch, j, head, wide);
-            sum += p;
-            for (int64_t c = 0; c < d; c++) {
-                out[c] += p * v[c];
+        }
+        if (!scope_tensor_is_none(o->key_range)) {
+            const int32_t *range = (const int32_t *)o->key_range.data + 2 * first_query;
+            for (int64_t j = 0; j < n_queries; j++) {
+                if (first_key + i < range[2 * j] || first_key + i >= range[2 * j + 1]) {
+                    score[j] = -INFINITY;
+                }
             }
         }
     }
-    for (int64_t c = 0; c < d; c++) {
-        out[c] /= sum;
+}
+
+static void
+add_values(const Attention *a, int64_t n, const Buffers *b)
+{
+    int64_t mr = a->k->mr, nr = a->k->nr;
+    for (int64_t j = 0; j < QUERIES; j++) {
+        float f = b->factor[j];
+        for (int64_t c = 0; c < a->padded_d && f != 1.0F; c++) {
+            b->out[j * a->padded_d + c] *= f;
+        }
+    }
+    for (int64_t c = 0; c < a->padded_d; c += nr) {
+        for (int64_t j = 0; j < QUERIES; j += mr) {
+            a->k->gemm_columns(n, b->score + j, QUERIES, b->values + c * KEYS, nr,
+                               b->out + j * a->padded_d + c, a->padded_d);
+        }
+    }
+}
+
+/* Packs the queries times scale; the lanes without a query are zero. */
+static void
+load_queries(const Attention *a, int64_t batch, int64_t head, int64_t first, int64_t n,
+             const Buffers *b)
+{
+    int64_t nr = a->k->nr;
+    memset(b->q, 0, (size_t)(QUERIES * a->d) * sizeof(float));
+    for (int64_t j = 0; j < n; j += nr) {
+        a->k->transpose((const float *)row_address(a->q, batch, first + j, head), a->q.stride[1],
+                        MIN(nr, n - j), a->d, b->q + j * a->d, nr);
+    }
+    for (int64_t i = 0; i < QUERIES * a->d; i++) {
+        b->q[i] *= a->o->scale;
+    }
+    memset(b->out, 0, (size_t)(QUERIES * a->padded_d) * sizeof(float));
+    memset(b->row, 0, (size_t)a->padded_d * sizeof(float));
+    for (int64_t j = 0; j < QUERIES; j++) {
+        b->top[j] = a->o->n_zero_keys > 0 ? 0.0F : -INFINITY;
+        b->sum[j] = (float)a->o->n_zero_keys;
     }
 }
 
@@ -100,25 +187,111 @@ static void
 attention_tile(int64_t tile, int thread_index, void *user_data)
 {
     const Attention *a = user_data;
-    int64_t n_heads = a->q.shape[2], n_queries = a->q.shape[1], d = a->q.shape[3];
-    float *score = a->scratch + thread_index * (a->n_keys + d);
-    int64_t i = tile % n_queries, head = tile / n_queries % n_heads;
-    attend(a, tile / n_queries / n_heads, head, i, score, score + a->n_keys);
+    int64_t n_heads = a->q.shape[2], first = tile % a->n_query_tiles * QUERIES;
+    int64_t head = tile / a->n_query_tiles % n_heads, batch = tile / a->n_query_tiles / n_heads;
+    int64_t n_queries = MIN(QUERIES, a->q.shape[1] - first);
+    Buffers b;
+    buffers_set(a, a->scratch + thread_index * a->scratch_each, &b);
+    load_queries(a, batch, head, first, n_queries, &b);
+    KeyAt at = {0, 0};
+    for (int64_t key = 0; key < a->n_keys; key += KEYS) {
+        int64_t n = MIN(KEYS, a->n_keys - key);
+        float log_bias[KEYS];
+        load_block(a, batch, head, n, &at, log_bias, &b);
+        multiply_scores(a, n, &b);
+        bias_scores(a, head, first, n_queries, key, n, log_bias, &b);
+        a->k->softmax_block(b.score, n, QUERIES, b.top, b.sum, b.factor);
+        add_values(a, n, &b);
+    }
+    for (int64_t j = 0; j < n_queries; j++) {
+        float *out = (float *)row_address(a->out, batch, first + j, head);
+        float share = b.sum[j] > 0.0F ? 1.0F / b.sum[j] : 0.0F;
+        for (int64_t c = 0; c < a->d; c++) {
+            out[c] = b.out[j * a->padded_d + c] * share;
+        }
+    }
+}
+
+/* One query against all keys; score and row are buffers. */
+static void
+attend(const Attention *a, int64_t batch, int64_t head, int64_t i, float *score, float *row)
+{
+    const ScopeAttentionOptions *o = a->o;
+    const float *q = (const float *)row_address(a->q, batch, i, head);
+    float *out = (float *)row_address(a->out, batch, i, head);
+    float top = o->n_zero_keys > 0 ? 0.0F : -INFINITY;
+    int64_t begin = 0, end = a->n_keys, n = 0;
+    if (!scope_tensor_is_none(o->key_range)) {
+        begin = ((const int32_t *)o->key_range.data)[2 * i];
+        end = ((const int32_t *)o->key_range.data)[2 * i + 1];
+    }
+    const float *bias = o->bias.data;
+    for (int s = 0; s < o->n_segments; s++) {
+        const ScopeAttentionSegment *seg = &o->segments[s];
+        for (int64_t j = 0; j < seg->k.shape[1]; j++, n++) {
+            a->k->widen(seg->k.dtype, row_address(seg->k, batch, j, head), row, a->d);
+            score[n] = a->k->dot(q, row, a->d) * o->scale + seg->log_bias;
+            if (bias) {
+                score[n] +=
+                    bias[head * o->bias.stride[0] + i * o->bias.stride[1] + n * o->bias.stride[2]];
+            }
+            score[n] = n < begin || n >= end ? -INFINITY : score[n];
+            top = MAX(top, score[n]);
+        }
+    }
+    memset(out, 0, (size_t)a->d * sizeof(float));
+    if (top == -INFINITY) {
+        return;
+    }
+    float sum = (float)o->n_zero_keys * expf(-top);
+    n = 0;
+    for (int s = 0; s < o->n_segments; s++) {
+        const ScopeAttentionSegment *seg = &o->segments[s];
+        for (int64_t j = 0; j < seg->v.shape[1]; j++, n++) {
+            float p = expf(score[n] - top);
+            sum += p;
+            a->k->widen(seg->v.dtype, row_address(seg->v, batch, j, head), row, a->d);
+            a->k->axpy(p, row, out, a->d);
+        }
+    }
+    for (int64_t c = 0; c < a->d; c++) {
+        out[c] /= sum;
+    }
+}
+
+/* All queries of one batch entry and head. */
+static void
+few_queries_tile(int64_t tile, int thread_index, void *user_data)
+{
+    const Attention *a = user_data;
+    float *score = a->scratch + thread_index * a->scratch_each;
+    for (int64_t i = 0; i < a->q.shape[1]; i++) {
+        attend(a, tile / a->q.shape[2], tile % a->q.shape[2], i, score, score + a->n_keys);
+    }
 }
 
 void
 scope_cpu_attention(ScopeContext *ctx, ScopeTensor out, ScopeTensor q,
                     const ScopeAttentionOptions *options)
 {
-    Attention a = {.out = out, .q = q, .o = options};
+    const ScopeKernels *k = scope_kernels_get();
+    Attention a = {.k = k, .out = out, .q = q, .o = options, .d = q.shape[3]};
     for (int s = 0; s < options->n_segments; s++) {
         a.n_keys += options->segments[s].k.shape[1];
     }
+    a.padded_d = (a.d + k->nr - 1) / k->nr * k->nr;
+    a.n_query_tiles = (q.shape[1] + QUERIES - 1) / QUERIES;
+    gboolean few = q.shape[1] <= FEW_QUERIES;
+    a.scratch_each = few ? a.n_keys + a.d : buffers_size(&a);
     ScopeArenaMark mark = scope_arena_mark(ctx->scratch);
-    int n_threads = scope_pool_get_n_threads(ctx->pool);
+    int64_t n_threads = scope_pool_get_n_threads(ctx->pool);
     a.scratch =
-        scope_context_scratch(ctx, SCOPE_DTYPE_F32, SCOPE_SHAPE(n_threads, a.n_keys + q.shape[3]))
-            .data;
-    scope_pool_run(ctx->pool, q.shape[0] * q.shape[1] * q.shape[2], attention_tile, &a);
+        scope_context_scratch(ctx, SCOPE_DTYPE_F32, SCOPE_SHAPE(n_threads, a.scratch_each)).data;
+    int64_t n_sequences = q.shape[0] * q.shape[2];
+    if (few) {
+        scope_pool_run(ctx->pool, n_sequences, few_queries_tile, &a);
+    } else {
+        scope_pool_run(ctx->pool, n_sequences * a.n_query_tiles, attention_tile, &a);
+    }
     scope_arena_release(ctx->scratch, mark);
 }

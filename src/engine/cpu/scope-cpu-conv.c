@@ -1,19 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Convolutions of the CPU backend, portable version: direct sums over channels-last images. Own
- * nothing. Pool threads.
+ * Convolutions of the CPU backend. A tile is a run of output pixels of one phase: it first notes
+ * the address of the source pixel of every (pixel, tap) - or of a row of zeros - and then
+ * multiplies these rows with packed weights, one panel of outputs at a time. Nothing is copied into
+ * columns. Owns nothing; takes scratch. Pool threads.
  */
 #include "engine/cpu/scope-cpu.h"
 
 #include <string.h>
 
+#define MAX_PIXELS    192  /* a multiple of every mr */
+#define MAX_ADDRESSES 8192 /* per tile */
+#define DEPTH         256  /* values of a panel that stay in the first-level cache */
+
 typedef struct {
+    const ScopeKernels *k;
+    const ScopeCpuConvPlan *plan;
     ScopeTensor y, x, context;
     const ScopeWeight *weight;
     const ScopeEpilogue *e;
+    ScopePadMode pad_mode;
+    int64_t pixels_per_tile, n_pixel_tiles, n_panels, n_panel_groups, panels_per_group;
+    const float *zeros;
+    char *scratch; /* per thread: addresses, sums */
+    int64_t scratch_each;
 } Conv;
 
-/* Frame @t of [context, x]. */
+/* The pixels of one tile: indexes first .. first + n - 1 of a grid of the phase's pixels. */
+typedef struct {
+    int64_t frame, first, n, grid_w;
+    int phase_y, phase_x;
+    const ScopeCpuConvPhase *phase;
+} Tile;
+
 static const float *
 source_frame(const Conv *c, int64_t t, const ScopeTensor **image)
 {
@@ -23,121 +42,196 @@ source_frame(const Conv *c, int64_t t, const ScopeTensor **image)
            (t < n_context ? t : t - n_context) * (*image)->stride[0];
 }
 
-/* y[o] += sum over input channels of one tap. */
+/* Notes the sources of one tap for all pixels of the tile, at rows[pixel / mr][.][pixel % mr]. */
 static void
-add_tap(const Conv *c, int64_t tap, const float *x, float *y)
+note_tap(const Conv *c, const Tile *tile, const ScopeCpuConvTap *tap, const float **rows)
 {
-    const ScopeWeight *w = c->weight;
-    int64_t groups = w->geometry.groups, ig = w->n_in / groups, og = w->n_out / groups;
-    const float *k = (const float *)w->packed.data + tap * groups * ig * og;
-    for (int64_t g = 0; g < groups; g++) {
-        for (int64_t i = 0; i < ig; i++) {
-            float v = x[g * ig + i];
-            const float *row = k + (g * ig + i) * og;
-            for (int64_t o = 0; o < og; o++) {
-                y[g * og + o] += v * row[o];
+    const ScopeCpuConvPlan *plan = c->plan;
+    const ScopeTensor *image;
+    const float *frame =
+        source_frame(c, tile->frame * c->weight->geometry.stride_t + tap->dt, &image);
+    int64_t mr = c->k->mr, group_step = tile->phase->n_taps * mr, up = plan->upsample;
+    int64_t h = image->shape[1] * up, w = image->shape[2] * up;
+    int64_t limit_w = plan->is_merged ? w - c->weight->kernel_w + 1 : w;
+    int64_t jy = tile->first / tile->grid_w, jx = tile->first % tile->grid_w;
+    int64_t iy = scope_cpu_pad_index(jy * plan->in_step_h + tap->dy, h, c->pad_mode);
+    int64_t lane = 0;
+    for (int64_t i = 0; i < tile->n; i++) {
+        int64_t ix = jx * plan->in_step_w + tap->dx;
+        if (ix < 0 || ix >= limit_w) {
+            ix = scope_cpu_pad_index(ix, w, c->pad_mode);
+        }
+        rows[lane] = iy < 0 || ix < 0
+                         ? c->zeros
+                         : frame + iy / up * image->stride[1] + ix / up * image->stride[2];
+        if (++lane == mr) {
+            lane = 0;
+            rows += group_step;
+        }
+        if (++jx == tile->grid_w) {
+            jx = 0;
+            iy = scope_cpu_pad_index(++jy * plan->in_step_h + tap->dy, h, c->pad_mode);
+        }
+    }
+    for (; lane > 0 && lane < mr; lane++) {
+        rows[lane] = c->zeros;
+    }
+}
+
+/* Sums of one panel of outputs for all pixels of the tile. */
+static void
+sum_panel(const Conv *c, const Tile *tile, const float *const *rows, const float *weights,
+          float *sums)
+{
+    int64_t mr = c->k->mr, nr = c->k->nr, n_k = c->plan->n_k, n_taps = tile->phase->n_taps;
+    int64_t taps_each = n_k < DEPTH ? MIN(n_taps, DEPTH / n_k) : 1;
+    int64_t n_pieces = (n_k + DEPTH + DEPTH / 2 - 1) / (DEPTH + DEPTH / 2);
+    int64_t depth = taps_each > 1 ? n_k : (n_k + n_pieces - 1) / n_pieces;
+    if (n_taps == 0) {
+        memset(sums, 0, (size_t)(tile->n * nr) * sizeof(float));
+    }
+    for (int64_t tap = 0; tap < n_taps; tap += taps_each) {
+        int64_t n = MIN(taps_each, n_taps - tap);
+        for (int64_t k = 0; k < n_k; k += depth) {
+            const float *b = weights + (tap * n_k + k) * nr;
+            for (int64_t i = 0; i < tile->n; i += mr) {
+                c->k->gemm_rows(n, rows + i * n_taps + tap * mr, k, MIN(depth, n_k - k), b,
+                                sums + i * nr, nr, tap + k > 0);
             }
         }
     }
 }
 
+/* Finishes one panel: runs of pixels that lie at equal distance in the output. */
 static void
-conv_pixel(const Conv *c, int64_t ot, int64_t oy, int64_t ox, float *y)
+finish_panel(const Conv *c, const Tile *tile, const float *sums, int64_t panel)
 {
-    const ScopeWeight *w = c->weight;
-    const ScopeConvGeometry *g = &w->geometry;
-    memset(y, 0, (size_t)w->n_out * sizeof(float));
-    for (int kt = 0; kt < w->kernel_t; kt++) {
-        const ScopeTensor *image;
-        const float *frame = source_frame(c, ot * g->stride_t + kt, &image);
-        for (int ky = 0; ky < w->kernel_h; ky++) {
-            int64_t iy = scope_cpu_pad_index(oy * g->stride_h + ky * g->dilation_h - g->pad_top,
-                                             c->x.shape[1] * g->upsample, g->pad_mode);
-            for (int kx = 0; kx < w->kernel_w && iy >= 0; kx++) {
-                int64_t ix =
-                    scope_cpu_pad_index(ox * g->stride_w + kx * g->dilation_w - g->pad_left,
-                                        c->x.shape[2] * g->upsample, g->pad_mode);
-                if (ix >= 0) {
-                    add_tap(c, (kt * w->kernel_h + ky) * w->kernel_w + kx,
-                            frame + iy / g->upsample * image->stride[1] +
-                                ix / g->upsample * image->stride[2],
-                            y);
-                }
-            }
-        }
+    const ScopeCpuConvPlan *plan = c->plan;
+    int64_t nr = c->k->nr, n_out = c->weight->n_out, width = c->y.shape[2];
+    int64_t first = panel * nr, n = MIN(nr, n_out - first), done = 0;
+    while (done < tile->n) {
+        int64_t jy = (tile->first + done) / tile->grid_w, jx = (tile->first + done) % tile->grid_w;
+        int64_t row =
+            (tile->frame * c->y.shape[1] + jy * plan->out_step_h + tile->phase_y) * width +
+            jx * plan->out_step_w + tile->phase_x;
+        int64_t run = plan->out_step_h == 1 && plan->out_step_w == 1
+                          ? tile->n
+                          : MIN(tile->n - done, tile->grid_w - jx);
+        scope_cpu_finish_rows(c->k, c->weight, c->e, row, plan->out_step_w, run, first, n,
+                              sums + done * nr, nr, (float *)c->y.data + row * n_out + first,
+                              n_out * plan->out_step_w);
+        done += run;
     }
 }
 
 static void
-conv_tile(int64_t tile, int thread_index, void *user_data)
+conv_tile(int64_t index, int thread_index, void *user_data)
 {
     const Conv *c = user_data;
-    (void)thread_index;
-    int64_t width = c->y.shape[2], n_out = c->weight->n_out;
-    for (int64_t ox = 0; ox < width; ox++) {
-        int64_t row = tile * width + ox;
-        float *y = (float *)c->y.data + row * n_out;
-        /* the residual may be the output itself */
-        float sums[4096];
-        SCOPE_ASSERT(n_out <= 4096);
-        conv_pixel(c, tile / c->y.shape[1], tile % c->y.shape[1], ox, sums);
-        scope_cpu_finish_row(c->weight, c->e, row, 0, n_out, sums);
-        memcpy(y, sums, (size_t)n_out * sizeof(float));
+    const ScopeCpuConvPlan *plan = c->plan;
+    int64_t n_phases = (int64_t)plan->out_step_h * plan->out_step_w;
+    int64_t group = index % c->n_panel_groups, rest = index / c->n_panel_groups;
+    int64_t phase = rest / c->n_pixel_tiles % n_phases;
+    Tile tile = {.frame = rest / c->n_pixel_tiles / n_phases,
+                 .first = rest % c->n_pixel_tiles * c->pixels_per_tile,
+                 .phase_y = (int)(phase / plan->out_step_w),
+                 .phase_x = (int)(phase % plan->out_step_w),
+                 .phase = &plan->phases[phase]};
+    int64_t grid_h = (c->y.shape[1] - tile.phase_y + plan->out_step_h - 1) / plan->out_step_h;
+    tile.grid_w = (c->y.shape[2] - tile.phase_x + plan->out_step_w - 1) / plan->out_step_w;
+    tile.n = MIN(c->pixels_per_tile, grid_h * tile.grid_w - tile.first);
+    if (tile.n <= 0) {
+        return;
     }
+    const float **rows = (const float **)(c->scratch + thread_index * c->scratch_each);
+    float *sums = (float *)(rows + c->pixels_per_tile * MAX(1, c->plan->n_taps));
+    for (int64_t t = 0; t < tile.phase->n_taps; t++) {
+        note_tap(c, &tile, &plan->taps[tile.phase->first_tap + t], rows + t * c->k->mr);
+    }
+    int64_t last = MIN(c->n_panels, (group + 1) * c->panels_per_group);
+    for (int64_t panel = group * c->panels_per_group; panel < last; panel++) {
+        const float *weights = (const float *)c->weight->packed.data + tile.phase->weights +
+                               panel * tile.phase->n_taps * plan->n_k * c->k->nr;
+        sum_panel(c, &tile, rows, weights, sums);
+        finish_panel(c, &tile, sums, panel);
+    }
+}
+
+static int64_t
+div_up(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static void
+run_plan(ScopeContext *ctx, Conv *c)
+{
+    const ScopeCpuConvPlan *plan = c->plan;
+    int64_t mr = c->k->mr, nr = c->k->nr, n_threads = scope_pool_get_n_threads(ctx->pool);
+    int64_t n_phases = (int64_t)plan->out_step_h * plan->out_step_w, most_taps = 1;
+    for (int64_t i = 0; i < n_phases; i++) {
+        most_taps = MAX(most_taps, plan->phases[i].n_taps);
+    }
+    int64_t n_pixels =
+        div_up(c->y.shape[1], plan->out_step_h) * div_up(c->y.shape[2], plan->out_step_w);
+    int64_t limit = CLAMP(MAX_ADDRESSES / most_taps / mr * mr, mr, MAX_PIXELS);
+    c->pixels_per_tile = div_up(div_up(n_pixels, div_up(n_pixels, limit)), mr) * mr;
+    c->n_pixel_tiles = div_up(n_pixels, c->pixels_per_tile);
+    c->n_panels = div_up(c->weight->n_out, nr);
+    int64_t n_tiles = c->y.shape[0] * n_phases * c->n_pixel_tiles;
+    c->n_panel_groups = n_threads > 1 ? CLAMP(div_up(8 * n_threads, n_tiles), 1, c->n_panels) : 1;
+    c->panels_per_group = div_up(c->n_panels, c->n_panel_groups);
+    c->n_panel_groups = div_up(c->n_panels, c->panels_per_group);
+    ScopeArenaMark mark = scope_arena_mark(ctx->scratch);
+    int64_t n_addresses = c->pixels_per_tile * MAX(1, plan->n_taps);
+    c->scratch_each =
+        n_addresses * (int64_t)sizeof(void *) + c->pixels_per_tile * nr * (int64_t)sizeof(float);
+    c->scratch =
+        scope_context_scratch(ctx, SCOPE_DTYPE_U8, SCOPE_SHAPE(n_threads, c->scratch_each)).data;
+    ScopeTensor zeros = scope_context_scratch(ctx, SCOPE_DTYPE_F32, SCOPE_SHAPE(plan->n_k));
+    memset(zeros.data, 0, scope_tensor_n_bytes(zeros));
+    c->zeros = zeros.data;
+    scope_pool_run(ctx->pool, n_tiles * c->n_panel_groups, conv_tile, c);
+    scope_arena_release(ctx->scratch, mark);
 }
 
 void
 scope_cpu_conv(ScopeContext *ctx, ScopeTensor y, ScopeTensor x, const ScopeWeight *weight,
                const ScopeConvOptions *options)
 {
-    Conv c = {y, x, options->context, weight, &options->epilogue};
-    scope_pool_run(ctx->pool, y.shape[0] * y.shape[1], conv_tile, &c);
-}
-
-static void
-conv_transpose_pixel(const Conv *c, int64_t t, int64_t oy, int64_t ox, float *y)
-{
-    const ScopeWeight *w = c->weight;
-    const ScopeConvGeometry *g = &w->geometry;
-    memset(y, 0, (size_t)w->n_out * sizeof(float));
-    for (int ky = 0; ky < w->kernel_h; ky++) {
-        int64_t sy = oy + g->pad_top - ky;
-        if (sy < 0 || sy % g->stride_h != 0 || sy / g->stride_h >= c->x.shape[1]) {
-            continue;
-        }
-        for (int kx = 0; kx < w->kernel_w; kx++) {
-            int64_t sx = ox + g->pad_left - kx;
-            if (sx < 0 || sx % g->stride_w != 0 || sx / g->stride_w >= c->x.shape[2]) {
-                continue;
-            }
-            add_tap(c, ky * w->kernel_w + kx,
-                    (const float *)c->x.data + t * c->x.stride[0] +
-                        sy / g->stride_h * c->x.stride[1] + sx / g->stride_w * c->x.stride[2],
-                    y);
-        }
+    if (weight->geometry.groups > 1) {
+        scope_cpu_conv_groups(ctx, y, x, weight, options);
+        return;
     }
-}
-
-static void
-conv_transpose_tile(int64_t tile, int thread_index, void *user_data)
-{
-    const Conv *c = user_data;
-    (void)thread_index;
-    int64_t width = c->y.shape[2], n_out = c->weight->n_out;
-    for (int64_t ox = 0; ox < width; ox++) {
-        int64_t row = tile * width + ox;
-        float sums[4096];
-        SCOPE_ASSERT(n_out <= 4096);
-        conv_transpose_pixel(c, tile / c->y.shape[1], tile % c->y.shape[1], ox, sums);
-        scope_cpu_finish_row(c->weight, c->e, row, 0, n_out, sums);
-        memcpy((float *)c->y.data + row * n_out, sums, (size_t)n_out * sizeof(float));
+    ScopeArenaMark mark = scope_arena_mark(ctx->scratch);
+    Conv c = {.k = scope_kernels_get(),
+              .plan = weight->aux.data,
+              .y = y,
+              .x = x,
+              .context = options->context,
+              .weight = weight,
+              .e = &options->epilogue,
+              .pad_mode = weight->geometry.pad_mode};
+    if (c.plan->is_merged && x.stride[2] != x.shape[3]) {
+        /* a merged tap reads neighbouring pixels as one run */
+        c.x = scope_context_scratch(ctx, SCOPE_DTYPE_F32, 4, x.shape);
+        scope_cpu_copy(ctx, c.x, x);
     }
+    run_plan(ctx, &c);
+    scope_arena_release(ctx->scratch, mark);
 }
 
 void
 scope_cpu_conv_transpose(ScopeContext *ctx, ScopeTensor y, ScopeTensor x, const ScopeWeight *weight,
                          const ScopeEpilogue *epilogue)
 {
-    Conv c = {y, x, SCOPE_TENSOR_NONE, weight, epilogue};
-    scope_pool_run(ctx->pool, y.shape[0] * y.shape[1], conv_transpose_tile, &c);
+    Conv c = {.k = scope_kernels_get(),
+              .plan = weight->aux.data,
+              .y = y,
+              .x = x,
+              .context = SCOPE_TENSOR_NONE,
+              .weight = weight,
+              .e = epilogue,
+              .pad_mode = SCOPE_PAD_ZEROS};
+    run_plan(ctx, &c);
 }

@@ -5,6 +5,7 @@
 #include "engine/cpu/scope-cpu.h"
 
 #include <math.h>
+#include <string.h>
 
 float
 scope_cpu_activate(ScopeActivation activation, float param, float v)
@@ -75,6 +76,11 @@ unary_row(const ScopeCpuLoop *loop, char *const *data, const int64_t *stride, in
     const ScopeUnary *op = loop->user_data;
     float *y = (float *)data[0];
     const float *x = (const float *)data[1];
+    if (op->kind == SCOPE_UNARY_ACTIVATION && stride[0] == 1 && stride[1] == 1) {
+        memmove(y, x, (size_t)n * sizeof(float));
+        scope_kernels_get()->activate(op->activation, op->a, y, n);
+        return;
+    }
     for (int64_t i = 0; i < n; i++) {
         y[i * stride[0]] = unary_value(op, x[i * stride[1]]);
     }
@@ -167,15 +173,24 @@ scope_cpu_lerp(ScopeContext *ctx, ScopeTensor y, ScopeTensor a, ScopeTensor b, S
     scope_cpu_loop_run(ctx, &loop);
 }
 
+#define GLU_PART 512
+
 static void
 glu_row(const ScopeCpuLoop *loop, char *const *data, const int64_t *stride, int64_t n)
 {
     ScopeActivation activation = *(const ScopeActivation *)loop->user_data;
     float *y = (float *)data[0];
     const float *a = (const float *)data[1], *gate = (const float *)data[2];
-    for (int64_t i = 0; i < n; i++) {
-        y[i * stride[0]] =
-            a[i * stride[1]] * scope_cpu_activate(activation, 0.0F, gate[i * stride[2]]);
+    float part[GLU_PART];
+    for (int64_t i = 0; i < n; i += GLU_PART) {
+        int64_t m = MIN(GLU_PART, n - i);
+        for (int64_t j = 0; j < m; j++) {
+            part[j] = gate[(i + j) * stride[2]];
+        }
+        scope_kernels_get()->activate(activation, 0.0F, part, m);
+        for (int64_t j = 0; j < m; j++) {
+            y[(i + j) * stride[0]] = a[(i + j) * stride[1]] * part[j];
+        }
     }
 }
 

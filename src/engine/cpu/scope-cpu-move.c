@@ -51,7 +51,7 @@ convert_row(ScopeDType to, char *dst, int64_t ds, ScopeDType from, const char *s
             copy_same_row((char *)raw, 1, s, ss, ssize, m);
             s = (const char *)raw;
         }
-        scope_dtype_to_f32(from, s, wide, m);
+        scope_kernels_get()->widen(from, s, wide, m);
         if (ds == 1) {
             scope_dtype_from_f32(to, wide, d, m);
         } else {

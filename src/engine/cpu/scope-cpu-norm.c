@@ -9,30 +9,10 @@
 #define ROWS_PER_TILE 8
 
 typedef struct {
+    const ScopeKernels *k;
     ScopeTensor y, x;
     const ScopeNormOptions *o;
 } Norm;
-
-/* Factor and offset that normalise a row: v = x * mul + add. */
-static void
-row_statistics(const ScopeNormOptions *o, const float *x, int64_t d, float *mul, float *add)
-{
-    double sum = 0.0, squares = 0.0;
-    if (o->kind == SCOPE_NORM_LAYER) {
-        for (int64_t i = 0; i < d; i++) {
-            sum += (double)x[i];
-        }
-    }
-    double mean = sum / (double)d;
-    for (int64_t i = 0; i < d; i++) {
-        double v = (double)x[i] - mean;
-        squares += v * v;
-    }
-    double scale = o->kind == SCOPE_NORM_L2 ? sqrt((double)d) / MAX(sqrt(squares), (double)o->eps)
-                                            : 1.0 / sqrt(squares / (double)d + (double)o->eps);
-    *mul = (float)scale;
-    *add = (float)(-mean * scale);
-}
 
 static const float *
 modulation_row(ScopeTensor t, int64_t row, int64_t rows_each)
@@ -44,22 +24,16 @@ static void
 norm_row(const Norm *n, int64_t row)
 {
     const ScopeNormOptions *o = n->o;
-    const float *x = (const float *)n->x.data + row * n->x.stride[0];
-    float *y = (float *)n->y.data + row * n->y.stride[0];
-    int64_t d = n->x.shape[1];
-    const float *weight = o->weight.data, *bias = o->bias.data;
-    const float *scale = modulation_row(o->scale, row, o->modulation_rows);
-    const float *shift = modulation_row(o->shift, row, o->modulation_rows);
-    float mul, add;
-    row_statistics(o, x, d, &mul, &add);
-    for (int64_t i = 0; i < d; i++) {
-        float v = x[i] * mul + add;
-        v = weight ? v * weight[i] : v;
-        v = bias ? v + bias[i] : v;
-        v = scale ? v * (1.0F + scale[i]) : v;
-        v = shift ? v + shift[i] : v;
-        y[i] = scope_cpu_activate(o->activation, o->activation_param, v);
-    }
+    ScopeNormRow r = {.kind = o->kind,
+                      .eps = o->eps,
+                      .weight = o->weight.data,
+                      .bias = o->bias.data,
+                      .scale = modulation_row(o->scale, row, o->modulation_rows),
+                      .shift = modulation_row(o->shift, row, o->modulation_rows),
+                      .activation = o->activation,
+                      .activation_param = o->activation_param};
+    n->k->norm(&r, (const float *)n->x.data + row * n->x.stride[0],
+               (float *)n->y.data + row * n->y.stride[0], n->x.shape[1]);
 }
 
 static void
@@ -76,7 +50,7 @@ norm_tile(int64_t tile, int thread_index, void *user_data)
 void
 scope_cpu_norm(ScopeContext *ctx, ScopeTensor y, ScopeTensor x, const ScopeNormOptions *options)
 {
-    Norm n = {y, x, options};
+    Norm n = {scope_kernels_get(), y, x, options};
     scope_pool_run(ctx->pool, (x.shape[0] + ROWS_PER_TILE - 1) / ROWS_PER_TILE, norm_tile, &n);
 }
 
@@ -129,6 +103,7 @@ scope_cpu_group_norm(ScopeContext *ctx, ScopeTensor y, ScopeTensor x,
 }
 
 typedef struct {
+    const ScopeKernels *k;
     ScopeTensor y, x;
 } Softmax;
 
@@ -139,30 +114,20 @@ softmax_tile(int64_t tile, int thread_index, void *user_data)
     (void)thread_index;
     int64_t d = s->x.shape[1], last = MIN(s->x.shape[0], (tile + 1) * ROWS_PER_TILE);
     for (int64_t row = tile * ROWS_PER_TILE; row < last; row++) {
-        const float *x = (const float *)s->x.data + row * s->x.stride[0];
-        float *y = (float *)s->y.data + row * s->y.stride[0];
-        float top = -INFINITY, sum = 0.0F;
-        for (int64_t i = 0; i < d; i++) {
-            top = x[i] > top ? x[i] : top;
-        }
-        for (int64_t i = 0; i < d; i++) {
-            y[i] = expf(x[i] - top);
-            sum += y[i];
-        }
-        for (int64_t i = 0; i < d; i++) {
-            y[i] /= sum;
-        }
+        s->k->softmax_row((const float *)s->x.data + row * s->x.stride[0],
+                          (float *)s->y.data + row * s->y.stride[0], d);
     }
 }
 
 void
 scope_cpu_softmax(ScopeContext *ctx, ScopeTensor y, ScopeTensor x)
 {
-    Softmax s = {y, x};
+    Softmax s = {scope_kernels_get(), y, x};
     scope_pool_run(ctx->pool, (x.shape[0] + ROWS_PER_TILE - 1) / ROWS_PER_TILE, softmax_tile, &s);
 }
 
 typedef struct {
+    const ScopeKernels *k;
     ScopeTensor y, x, table;
 } Rope;
 
@@ -178,11 +143,7 @@ rope_tile(int64_t tile, int thread_index, void *user_data)
             const float *x =
                 (const float *)r->x.data + row * r->x.stride[0] + head * r->x.stride[1];
             float *y = (float *)r->y.data + row * r->y.stride[0] + head * r->y.stride[1];
-            for (int64_t j = 0; j < n_pairs; j++) {
-                float a = x[2 * j], b = x[2 * j + 1], c = t[2 * j], s = t[2 * j + 1];
-                y[2 * j] = a * c - b * s;
-                y[2 * j + 1] = a * s + b * c;
-            }
+            r->k->rope(x, t, y, n_pairs);
         }
     }
 }
@@ -190,6 +151,6 @@ rope_tile(int64_t tile, int thread_index, void *user_data)
 void
 scope_cpu_rope(ScopeContext *ctx, ScopeTensor y, ScopeTensor x, ScopeTensor table)
 {
-    Rope r = {y, x, table};
+    Rope r = {scope_kernels_get(), y, x, table};
     scope_pool_run(ctx->pool, (x.shape[0] + ROWS_PER_TILE - 1) / ROWS_PER_TILE, rope_tile, &r);
 }

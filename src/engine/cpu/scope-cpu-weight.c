@@ -1,84 +1,61 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Weights of the CPU backend: packs convolution kernels as [kt, kh, kw, group, I/group, O/group]
- * f32 and, on request, linear weights as f32. Also applies bias, scale and epilogue to finished
- * rows.
+ * Weights of the CPU backend: linear weights stay as stored or become f32; convolutions are packed
+ * elsewhere. Also applies bias, scale and epilogue to finished sums. Owns nothing. Any thread.
  */
 #include "engine/cpu/scope-cpu.h"
-
-/* [O, I/g, kt, kh, kw] of any type to [taps][g][I/g][O/g] f32. */
-static void
-pack_conv(ScopeTensor stored, const ScopeWeight *w, float *dst)
-{
-    int64_t groups = w->geometry.groups, og = w->n_out / groups, ig = w->n_in / groups;
-    int64_t taps = (int64_t)w->kernel_t * w->kernel_h * w->kernel_w, kw = w->kernel_w;
-    int64_t size = (int64_t)scope_dtype_size(stored.dtype);
-    for (int64_t o = 0; o < w->n_out; o++) {
-        for (int64_t i = 0; i < ig; i++) {
-            for (int64_t tap = 0; tap < taps; tap++) {
-                int64_t offset = o * stored.stride[0] + i * stored.stride[1] +
-                                 tap / (kw * w->kernel_h) * stored.stride[2] +
-                                 tap / kw % w->kernel_h * stored.stride[3] +
-                                 tap % kw * stored.stride[4];
-                float value;
-                scope_dtype_to_f32(stored.dtype, (const char *)stored.data + offset * size, &value,
-                                   1);
-                dst[((tap * groups + o / og) * ig + i) * og + o % og] = value;
-            }
-        }
-    }
-}
 
 gboolean
 scope_cpu_prepare_weight(ScopeContext *ctx, ScopeArena *arena, ScopeTensor stored,
                          ScopeWeightStore store, ScopeWeight *weight, GError **error)
 {
     (void)ctx;
-    int64_t n = scope_tensor_n_elements(stored);
-    if (weight->kind == SCOPE_WEIGHT_KIND_LINEAR && store == SCOPE_WEIGHT_STORE_KEEP) {
+    if (weight->kind != SCOPE_WEIGHT_KIND_LINEAR) {
+        weight->store = SCOPE_WEIGHT_STORE_PACK;
+        return scope_cpu_prepare_conv(arena, stored, weight, error);
+    }
+    if (store == SCOPE_WEIGHT_STORE_KEEP) {
         weight->store = SCOPE_WEIGHT_STORE_KEEP;
         weight->stored = stored;
         return TRUE;
     }
+    int64_t n = scope_tensor_n_elements(stored);
     if (!scope_arena_reserve(arena, (size_t)n * sizeof(float), error)) {
         return FALSE;
     }
     weight->store = SCOPE_WEIGHT_STORE_PACK;
     weight->packed = scope_arena_alloc(arena, SCOPE_DTYPE_F32, SCOPE_SHAPE(n));
-    if (weight->kind == SCOPE_WEIGHT_KIND_LINEAR) {
-        scope_dtype_to_f32(stored.dtype, stored.data, weight->packed.data, n);
-        return TRUE;
-    }
-    if (weight->kind == SCOPE_WEIGHT_KIND_CONV_TRANSPOSE) {
-        /* [I, O, kh, kw] seen as [O, I, 1, kh, kw] */
-        ScopeTensor t =
-            scope_tensor_reshape(stored, SCOPE_SHAPE(stored.shape[0], stored.shape[1], 1,
-                                                     stored.shape[2], stored.shape[3]));
-        stored = scope_tensor_transpose(t, 0, 1);
-    }
-    pack_conv(stored, weight, weight->packed.data);
+    scope_dtype_to_f32(stored.dtype, stored.data, weight->packed.data, n);
     return TRUE;
 }
 
 void
-scope_cpu_finish_row(const ScopeWeight *weight, const ScopeEpilogue *e, int64_t row, int64_t begin,
-                     int64_t end, float *v)
+scope_cpu_finish_rows(const ScopeKernels *k, const ScopeWeight *weight, const ScopeEpilogue *e,
+                      int64_t row, int64_t row_step, int64_t n_rows, int64_t first, int64_t n_out,
+                      const float *sums, int64_t sum_row, float *y, int64_t y_row)
 {
     const float *bias = weight->bias.data, *scale = weight->scale.data;
-    int64_t scale_step = scale && weight->scale.shape[0] > 1 ? 1 : 0;
-    const float *gate = scope_tensor_is_none(e->gate)
-                            ? NULL
-                            : (const float *)e->gate.data + row / e->gate_rows * e->gate.stride[0];
-    const float *residual = scope_tensor_is_none(e->residual)
-                                ? NULL
-                                : (const float *)e->residual.data + row * e->residual.stride[0];
-    for (int64_t o = begin; o < end; o++) {
-        float r = v[o - begin];
-        r = scale ? r * scale[o * scale_step] : r;
-        r = bias ? r + bias[o] : r;
-        r = scope_cpu_activate(e->activation, e->activation_param, r);
-        r = gate ? r * gate[o] : r;
-        r = residual ? r + residual[o] : r;
-        v[o - begin] = scope_cpu_activate(e->final_activation, e->final_param, r);
+    ScopeFinish f = {.activation = e->activation,
+                     .activation_param = e->activation_param,
+                     .final_activation = e->final_activation,
+                     .final_param = e->final_param,
+                     .bias = bias ? bias + first : NULL};
+    f.scale_is_vector = scale && weight->scale.shape[0] > 1;
+    f.scale = f.scale_is_vector ? scale + first : scale;
+    while (n_rows > 0) {
+        int64_t n = n_rows;
+        if (!scope_tensor_is_none(e->gate)) {
+            n = MIN(n, (e->gate_rows - row % e->gate_rows + row_step - 1) / row_step);
+            f.gate = (const float *)e->gate.data + row / e->gate_rows * e->gate.stride[0] + first;
+        }
+        if (!scope_tensor_is_none(e->residual)) {
+            f.residual = (const float *)e->residual.data + row * e->residual.stride[0] + first;
+            f.residual_row = e->residual.stride[0] * row_step;
+        }
+        k->finish(&f, sums, sum_row, y, y_row, n, n_out);
+        row += n * row_step;
+        n_rows -= n;
+        sums += n * sum_row;
+        y += n * y_row;
     }
 }

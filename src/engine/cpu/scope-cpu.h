@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "engine/cpu/kernels/scope-kernels.h"
 #include "engine/scope-assert.h"
 #include "engine/scope-backend.h"
 
@@ -37,9 +38,41 @@ void scope_cpu_loop_run(ScopeContext *ctx, ScopeCpuLoop *loop);
 /** One activation value. Thread: any. */
 float scope_cpu_activate(ScopeActivation activation, float param, float v);
 
-/** Applies an epilogue to one output row: bias and scale included. @v holds raw sums. */
-void scope_cpu_finish_row(const ScopeWeight *weight, const ScopeEpilogue *e, int64_t row,
-                          int64_t begin, int64_t end, float *v);
+/**
+ * Applies weight scale, bias and epilogue to a block of sums: output rows row, row + row_step, ...
+ * (n_rows of them), outputs first .. first + n_out - 1. @sums and @y start at the block; @y may be
+ * the residual.
+ */
+void scope_cpu_finish_rows(const ScopeKernels *k, const ScopeWeight *weight, const ScopeEpilogue *e,
+                           int64_t row, int64_t row_step, int64_t n_rows, int64_t first,
+                           int64_t n_out, const float *sums, int64_t sum_row, float *y,
+                           int64_t y_row);
+
+/** One tap of a convolution: where it reads relative to the output pixel. */
+typedef struct {
+    int32_t dt, dy, dx;
+} ScopeCpuConvTap;
+
+/** The output pixels of one residue class of rows and columns, which share taps and weights. */
+typedef struct {
+    int32_t first_tap, n_taps;
+    int64_t weights; /**< start of [O/nr][n_taps][n_k][nr] in the packed weights */
+} ScopeCpuConvPhase;
+
+/**
+ * ScopeCpuConvPlan: a convolution as sums over taps. Output pixel (out_step*j + phase) reads the
+ * source pixel in_step*j + d of each of its phase's taps. A plain convolution has one phase; a
+ * convolution after 2x2 enlargement and a transposed one have a phase per residue.
+ */
+typedef struct {
+    int32_t out_step_h, out_step_w, in_step_h, in_step_w;
+    int32_t upsample;  /**< 2: source coordinates are those of the enlarged image */
+    int32_t is_merged; /**< a tap covers a whole kernel row of neighbouring pixels */
+    int64_t n_k;       /**< values per tap */
+    int32_t n_taps;    /**< of all phases */
+    ScopeCpuConvPhase *phases;
+    ScopeCpuConvTap *taps;
+} ScopeCpuConvPlan;
 
 /** Maps a coordinate outside [0, n) by the pad mode; -1 means zero. Thread: any. */
 static inline int64_t
@@ -61,11 +94,15 @@ scope_cpu_pad_index(int64_t i, int64_t n, ScopePadMode mode)
 
 gboolean scope_cpu_prepare_weight(ScopeContext *ctx, ScopeArena *arena, ScopeTensor stored,
                                   ScopeWeightStore store, ScopeWeight *weight, GError **error);
+gboolean scope_cpu_prepare_conv(ScopeArena *arena, ScopeTensor stored, ScopeWeight *weight,
+                                GError **error);
 void scope_cpu_linear(ScopeContext *ctx, ScopeTensor y, ScopeTensor x, const ScopeWeight *weight,
                       const ScopeEpilogue *epilogue);
 void scope_cpu_matmul(ScopeContext *ctx, ScopeTensor y, ScopeTensor a, ScopeTensor b, float alpha);
 void scope_cpu_conv(ScopeContext *ctx, ScopeTensor y, ScopeTensor x, const ScopeWeight *weight,
                     const ScopeConvOptions *options);
+void scope_cpu_conv_groups(ScopeContext *ctx, ScopeTensor y, ScopeTensor x,
+                           const ScopeWeight *weight, const ScopeConvOptions *options);
 void scope_cpu_conv_transpose(ScopeContext *ctx, ScopeTensor y, ScopeTensor x,
                               const ScopeWeight *weight, const ScopeEpilogue *epilogue);
 void scope_cpu_attention(ScopeContext *ctx, ScopeTensor out, ScopeTensor q,

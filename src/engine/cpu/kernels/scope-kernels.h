@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ScopeKernels: the inner loops of the CPU backend, compiled once per instruction level from the
+ * same source. All work on contiguous f32 in the first-level caches, know no tensors, allocate
+ * nothing, and give the same bits for the same input whatever the thread. Any thread.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "engine/scope-ops.h"
+
+G_BEGIN_DECLS
+
+/** Largest mr and nr of all levels. */
+#define SCOPE_KERNELS_MAX_MR 12
+#define SCOPE_KERNELS_MAX_NR 32
+
+/** Parts of a norm that a row needs; NULL parts are skipped. */
+typedef struct {
+    ScopeNormKind kind;
+    float eps;
+    const float *weight, *bias, *scale, *shift; /**< [d] each */
+    ScopeActivation activation;
+    float activation_param;
+} ScopeNormRow;
+
+/** Epilogue of one output row segment; NULL parts are skipped. */
+typedef struct {
+    const float *bias, *scale, *gate, *residual; /**< at the first element of the segment */
+    int64_t residual_row;                        /**< distance of its rows */
+    gboolean scale_is_vector;                    /**< else *scale is for all */
+    ScopeActivation activation, final_activation;
+    float activation_param, final_param;
+} ScopeFinish;
+
+typedef struct {
+    const char *name;
+    int mr; /**< rows of a product tile */
+    int nr; /**< columns of a product tile */
+
+    /**
+     * c[i][j] (+)= sum over taps t and k < n_k of rows[t][i][offset + k] * b[(t*n_k + k)][j], for
+     * i < mr and j < nr. @rows: [n_taps][mr] addresses; @b: [n_taps*n_k][nr]; @c: [mr] rows with
+     * distance c_row. The sum runs over t, then k, from the old c (or 0) upwards.
+     */
+    void (*gemm_rows)(int64_t n_taps, const float *const *rows, int64_t offset, int64_t n_k,
+                      const float *b, float *c, int64_t c_row, gboolean accumulate);
+
+    /** c[i][j] += sum over k < n_k of a[k*a_col + i] * b[k*b_row + j]. */
+    void (*gemm_columns)(int64_t n_k, const float *a, int64_t a_col, const float *b, int64_t b_row,
+                         float *c, int64_t c_row);
+
+    /** Widens @n elements of any type; @src needs no alignment. */
+    void (*widen)(ScopeDType dtype, const void *src, float *dst, int64_t n);
+
+    /** v = activation(v), in place. */
+    void (*activate)(ScopeActivation activation, float param, float *v, int64_t n);
+
+    /**
+     * y = finish(sum) for n_rows rows of n values; bias, scale and gate are the same for all rows,
+     * the residual advances by f->residual_row. y may be sum or the residual.
+     */
+    void (*finish)(const ScopeFinish *f, const float *sum, int64_t sum_row, float *y, int64_t y_row,
+                   int64_t n_rows, int64_t n);
+
+    /** y = norm(x); y may be x. */
+    void (*norm)(const ScopeNormRow *o, const float *x, float *y, int64_t d);
+
+    /**
+     * One step of a running softmax over a block of scores, transposed: score is [n_keys][width]
+     * and becomes exp(score - new maximum); top and sum [width] are updated; factor [width] gets
+     * what earlier results must be multiplied by. @width: multiple of the vector length.
+     */
+    void (*softmax_block)(float *score, int64_t n_keys, int64_t width, float *top, float *sum,
+                          float *factor);
+
+    /** y = softmax(x) of one row; y may be x. */
+    void (*softmax_row)(const float *x, float *y, int64_t n);
+
+    /** Rotates n_pairs pairs by cosines and sines [n_pairs][2]; y may be x. */
+    void (*rope)(const float *x, const float *table, float *y, int64_t n_pairs);
+
+    /** Dot product of @n floats. */
+    float (*dot)(const float *a, const float *b, int64_t n);
+
+    /** y += a * x. */
+    void (*axpy)(float a, const float *x, float *y, int64_t n);
+
+    /** Transposes @rows rows of @n floats at distance x_row into y [n][y_row]. */
+    void (*transpose)(const float *x, int64_t x_row, int64_t rows, int64_t n, float *y,
+                      int64_t y_row);
+} ScopeKernels;
+
+const ScopeKernels *scope_kernels_portable(void);
+const ScopeKernels *scope_kernels_avx2(void);
+const ScopeKernels *scope_kernels_avx512(void);
+
+/**
+ * scope_kernels_get:
+ *
+ * The level for this processor, chosen once (see scope_backend_cpu()).
+ * Thread: any. Errors: none. Returns: (transfer none): the kernels.
+ */
+const ScopeKernels *scope_kernels_get(void);
+
+G_END_DECLS
