@@ -73,6 +73,17 @@ void scope_plugins_free(ScopePlugins *plugins);
 guint scope_plugins_load_dir(ScopePlugins *plugins, const char *dir, gboolean bundled,
                              const ScopeHost *host, ScopeRegistry *registry);
 
+/**
+ * scope_plugin_manifest_check:
+ * @manifest: the object of a `plugin.json`
+ * @error: (nullable): names the member and what it must be
+ *
+ * Errors: SCOPE_CORE_ERROR_INVALID; SCOPE_CORE_ERROR_ABI when only the ABI version is another.
+ * Returns: whether a plugin with this manifest may be loaded.
+ * Thread: any.
+ */
+gboolean scope_plugin_manifest_check(JsonObject *manifest, GError **error);
+
 /** scope_plugins_get_n: how many were loaded. */
 guint scope_plugins_get_n(const ScopePlugins *plugins);
 

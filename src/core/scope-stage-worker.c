@@ -371,13 +371,12 @@ typedef struct {
 static Delivered
 deliver_outputs(Worker *w, gint64 born_us)
 {
-    static const char *video;
+    const char *video = g_intern_static_string("video");
     GArray *items = w->output.items;
     gint64 now_us = g_get_monotonic_time();
     Delivered result = {0, 0, 0};
     const char *port;
 
-    video = g_intern_static_string("video");
     scope_lock_lock(&w->stage->waker->lock);
     port = w->stage->output_port;
     scope_lock_unlock(&w->stage->waker->lock);

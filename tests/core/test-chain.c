@@ -152,7 +152,7 @@ test_generator_waits_for_consumer(void)
     }
     scope_chain_get_stats(run.chain, 0, &stats);
     g_assert_cmpuint(stats.n_frames_out_dropped, ==, 0);
-    g_assert_cmpuint(stats.n_chunks, >=, 100);
+    g_assert_cmpuint(stats.n_chunks, >=, 99); /* the last is counted after its frames are out */
     run_stop(&run);
 }
 

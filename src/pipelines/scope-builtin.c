@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The list of built-in pipelines, in the order that clients see. Main thread. */
+#include "pipelines/scope-builtin.h"
+
+#include "pipelines/controller-viz/scope-controller-viz.h"
+#include "pipelines/gray/scope-gray.h"
+#include "pipelines/passthrough/scope-passthrough.h"
+
+/* Order of the contract: streamdiffusionv2, longlive, krea-realtime-video, reward-forcing, memflow,
+ * passthrough, video-depth-anything, controller-viz, rife, scribble, gray, optical-flow. */
+static const ScopePipelineDesc *const builtins[] = {
+    &scope_passthrough_desc,
+    &scope_controller_viz_desc,
+    &scope_gray_desc,
+};
+
+gboolean
+scope_builtin_register_all(ScopeRegistry *registry, GError **error)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(builtins); i++) {
+        if (!scope_registry_register(registry, builtins[i], NULL, error))
+            return FALSE;
+    }
+    return TRUE;
+}
