@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clips of the world: what a clip shows (Spec), its caption, and its pixels.
+
+A Spec is drawn from a random generator; the same Spec renders the same pixels on any device, up to
+rounding. Motion moves the picture's coordinates: the content goes where the caption says.
+"""
+import math
+import random
+from dataclasses import dataclass, field
+
+import torch
+
+from . import palettes
+from .families import FAMILIES, Place, unit
+from .noise import fbm
+
+FPS = 16.0
+
+# name: (words, how content moves: right, down, zoom in, turn clockwise; units or radians a second)
+MOTIONS = {
+    "still": (["still", "motionless", "hovering in place"], (0.0, 0.0, 0.0, 0.0)),
+    "left": (["drifting left", "moving to the left", "flowing leftwards"], (-0.45, 0.0, 0.0, 0.0)),
+    "right": (["drifting right", "moving to the right", "flowing rightwards"], (0.45, 0.0, 0.0, 0.0)),
+    "up": (["rising", "moving upwards", "floating up"], (0.0, -0.45, 0.0, 0.0)),
+    "down": (["sinking", "moving downwards", "falling down"], (0.0, 0.45, 0.0, 0.0)),
+    "zoom-in": (["zooming in", "flying forward", "coming closer"], (0.0, 0.0, 0.35, 0.0)),
+    "zoom-out": (["zooming out", "pulling back", "receding"], (0.0, 0.0, -0.35, 0.0)),
+    "clockwise": (["rotating clockwise", "turning clockwise"], (0.0, 0.0, 0.0, 0.5)),
+    "counterclockwise": (["rotating counterclockwise", "turning anticlockwise"], (0.0, 0.0, 0.0, -0.5)),
+}
+SPEEDS = {"slow": (["slowly", "slow", "calmly"], 0.5), "medium": ([""], 1.0),
+          "fast": (["fast", "quickly", "rapidly"], 1.9)}
+DENSITIES = {"sparse": (["sparse", "large scale", "minimal"], 0.65), "normal": ([""], 1.0),
+             "dense": (["dense", "intricate", "finely detailed"], 1.55)}
+MOODS = {"plain": ([""], (1.0, 0.0)), "dark": (["dark", "moody", "at night"], (0.75, -0.12)),
+         "bright": (["bright", "luminous", "glowing"], (1.05, 0.14)),
+         "dreamy": (["dreamy", "soft", "hazy"], (0.7, 0.12))}
+RHYTHMS = {"steady": ([""], 0.0), "pulsing": (["pulsing", "throbbing", "beating"], 1.0)}
+
+# Subjects that stand in the middle: motion sways them instead of carrying them away.
+CENTRED = {"tunnel", "kaleidoscope", "mandala", "galaxy", "fractal", "lightning", "moire"}
+
+
+@dataclass
+class Spec:
+    family: str
+    palette: str
+    motion: str = "still"
+    speed: str = "medium"
+    density: str = "normal"
+    mood: str = "plain"
+    rhythm: str = "steady"
+    second: str = ""          # a second family that shows through
+    seed: int = 0
+    random: list = field(default_factory=list)
+
+
+def draw(rng):
+    """A random Spec."""
+    second = rng.choice(list(FAMILIES)) if rng.random() < 0.12 else ""
+    family = rng.choice(list(FAMILIES))
+    return Spec(
+        family=family,
+        palette=rng.choice(list(palettes.PALETTES)),
+        motion=rng.choice(list(MOTIONS)),
+        speed=rng.choices(list(SPEEDS), (1, 2, 1))[0],
+        density=rng.choices(list(DENSITIES), (1, 3, 1))[0],
+        mood=rng.choices(list(MOODS), (4, 1, 1, 1))[0],
+        rhythm=rng.choices(list(RHYTHMS), (6, 1))[0],
+        second=second if second != family else "",
+        seed=rng.randrange(1 << 30),
+        random=[rng.random() for _ in range(8)])
+
+
+def coordinates(spec, times, size, device):
+    """x, y (moving), sx, sy (screen), t; each [T, H, W]; the shorter side spans -1..1."""
+    height, width = size
+    short = min(height, width)
+    ys = (torch.arange(height, device=device, dtype=torch.float32) + 0.5 - height / 2) * 2 / short
+    xs = (torch.arange(width, device=device, dtype=torch.float32) + 0.5 - width / 2) * 2 / short
+    t = torch.tensor(times, device=device, dtype=torch.float32).view(-1, 1, 1)
+    shape = (t.shape[0], height, width)
+    sx, sy = xs.view(1, 1, -1).expand(shape), ys.view(1, -1, 1).expand(shape)
+    dx, dy, zoom, turn = (value * SPEEDS[spec.speed][1] for value in MOTIONS[spec.motion][1])
+    clock = t * 0.8 * SPEEDS[spec.speed][1]
+    scale = torch.exp(-zoom * t)
+    c, s = torch.cos(-turn * t), torch.sin(-turn * t)
+    offset = [(value - 0.5) * 6.0 for value in spec.random[6:8]]
+    centred = spec.family in CENTRED
+    ox, oy = (0.0, 0.0) if centred else offset
+    wrap = 0.35 if centred else 1.0   # a centred subject must not leave the picture
+    x = (sx * c - sy * s) * scale - dx * t * wrap + ox
+    y = (sx * s + sy * c) * scale - dy * t * wrap + oy
+    return x, y, sx, sy, (clock + spec.random[5] * 40.0).expand(shape)
+
+
+def render(spec, n_frames, size, device="cpu", start=0.0):
+    """The pixels of a clip: [T, 3, H, W] in 0..1, @n_frames at FPS from @start seconds on."""
+    times = [start + i / FPS for i in range(n_frames)]
+    x, y, sx, sy, t = coordinates(spec, times, size, device)
+    place = Place(x, y, sx, sy, t, spec.seed & 0xFFFFF, DENSITIES[spec.density][1], spec.random)
+    value = FAMILIES[spec.family][0](place)
+    if spec.second:
+        other = FAMILIES[spec.second][0](place)
+        mask = unit(fbm(sx * 0.8, sy * 0.8, t * 0.05, spec.seed + 77, 2) * 2.0)
+        value = torch.lerp(value, torch.maximum(value, other), mask)
+    contrast, lift = MOODS[spec.mood][1]
+    value = ((value - 0.5) * contrast + 0.5 + lift).clamp(0.0, 1.0)
+    if RHYTHMS[spec.rhythm][1]:
+        beat = torch.tensor(times, device=device).view(-1, 1, 1) * 2.0 * SPEEDS[spec.speed][1]
+        value = value * (0.55 + 0.45 * (0.5 + 0.5 * torch.cos(beat * 2.0 * math.pi)))
+    return palettes.apply(spec.palette, value)
+
+
+def word(rng, choices):
+    """A synonym; the first is the most common."""
+    return choices[min(int(rng.expovariate(1.0)), len(choices) - 1)]
+
+
+def caption(spec, rng):
+    """What a person would type for @spec; unimportant attributes are often left out."""
+    dominant, others, _ = palettes.PALETTES[spec.palette]
+    names = [spec.palette] + others
+    colour = word(rng, names) if rng.random() < 0.95 else dominant
+    noun = word(rng, FAMILIES[spec.family][1])
+    bare = noun.split(" ", 1)[1] if noun.startswith(("a ", "an ", "the ")) else noun
+    motion = word(rng, MOTIONS[spec.motion][0])
+    speed = word(rng, SPEEDS[spec.speed][0])
+    extras = [word(rng, table[name][0]) for table, name in
+              ((DENSITIES, spec.density), (MOODS, spec.mood), (RHYTHMS, spec.rhythm))]
+    extras = [text for text in extras if text and rng.random() < 0.9]
+    moving = f"{speed} {motion}".strip() if rng.random() < 0.5 else f"{motion} {speed}".strip()
+    told = spec.motion != "still" or rng.random() < 0.4
+    second = f" with {word(rng, FAMILIES[spec.second][1])}" if spec.second else ""
+    forms = [
+        lambda: f"{' '.join([colour] + extras)} {bare}{second}" + (f", {moving}" if told else ""),
+        lambda: f"{noun}{second} in {colour}" + (f", {moving}" if told else "")
+                + "".join(f", {text}" for text in extras),
+        lambda: f"{' '.join(extras)} {noun}{second}, {colour}" + (f", {moving}" if told else ""),
+        lambda: (f"{moving} " if told else "") + f"{colour} {bare}{second}"
+                + "".join(f", {text}" for text in extras),
+    ]
+    text = " ".join(rng.choice(forms)().split())
+    return text if rng.random() < 0.8 else text[0].upper() + text[1:] + "."
+
+
+def sample(seed, n_frames, size, device="cpu"):
+    """One clip of the endless data set: (pixels, caption, Spec); the same for the same seed."""
+    rng = random.Random(seed)
+    spec = draw(rng)
+    text = caption(spec, rng)
+    return render(spec, n_frames, size, device, start=rng.random() * 4.0), text, spec
