@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#include "engine/scope-assert.h"
+#include "models/scope-wan-noise.h"
 
 void
 scope_wan_scheduler_init(ScopeWanScheduler *scheduler, double shift)
@@ -55,11 +55,11 @@ void
 scope_wan_scheduler_spread(const ScopeWanScheduler *scheduler, double strength, int n,
                            double *ret_steps)
 {
-    double first = SCOPE_WAN_N_TIMESTEPS * strength;
+    float first = (float)(SCOPE_WAN_N_TIMESTEPS * strength);
 
     for (int i = 0; i < n; i++) {
         /* single precision, as the reference's ramp: the truncation below depends on it */
-        float even = n > 1 ? (float)(first - first * i / (n - 1)) : (float)first;
+        float even = scope_wan_linspace_f32(first, 0.0f, n, i);
         ret_steps[i] = scope_wan_scheduler_warp(scheduler, (int)even);
     }
 }

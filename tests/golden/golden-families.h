@@ -46,3 +46,15 @@ gboolean golden_run_conversions(GoldenCase *c, GError **error);
 gboolean golden_run_contour(GoldenCase *c, GError **error);
 gboolean golden_run_raft(GoldenCase *c, GError **error);
 gboolean golden_run_flow_image(GoldenCase *c, GError **error);
+
+/* golden-dit-lora.c */
+gboolean golden_run_dit_lora(GoldenCase *c, GError **error);
+
+/* golden-dit-units.c */
+gboolean golden_run_dit_scheduler(GoldenCase *c, GError **error);
+gboolean golden_run_dit_v2v(GoldenCase *c, GError **error);
+gboolean golden_run_dit_preprocess(GoldenCase *c, GError **error);
+gboolean golden_run_dit_blend(GoldenCase *c, GError **error);
+gboolean golden_run_dit_memory(GoldenCase *c, GError **error);
+gboolean golden_run_dit_fp8(GoldenCase *c, GError **error);
+gboolean golden_run_dit_vace_context(GoldenCase *c, GError **error);
