@@ -146,13 +146,12 @@ end_with_error(ScopePeer *peer, const char *what, const GError *reason)
                                      what, reason ? reason->message : "no reason given"));
 }
 
-/* webrtcbin's thread. */
+/* webrtcbin's thread. The caller of webrtcbin owns the promise, so it goes on to main. */
 static void
 on_promise(GstPromise *promise, gpointer user_data)
 {
     Step *step = user_data;
-    scope_peer_post(step->peer, step->next, gst_promise_ref(promise),
-                    (GDestroyNotify)gst_promise_unref);
+    scope_peer_post(step->peer, step->next, promise, (GDestroyNotify)gst_promise_unref);
 }
 
 static void
@@ -204,6 +203,7 @@ finish_answer(ScopePeer *peer)
     GError *error = NULL;
     char *answer = scope_sdp_answer_complete(text, peer->offer, &error);
     peer->answered_us = g_get_monotonic_time();
+    scope_peer_update_stats(peer);
     scope_log_debug("peer %s: answered after %d ms with %u candidates", peer->label,
                     (int)((peer->answered_us - peer->gather_started_us) / 1000),
                     peer->n_local_candidates);

@@ -84,6 +84,7 @@ struct _ScopePeer {
     gint64 last_decrease_us;
     ScopePeerMeter meter_in;
     ScopePeerMeter meter_out;
+    guint64 frames_out_at_arrival;
     gint64 last_arrival_us; /* atomic: anything from the network, GStreamer's threads write */
 };
 

@@ -117,7 +117,8 @@ scope_peer_set_state(ScopePeer *peer, ScopePeerState state, const char *reason)
     scope_log_debug("peer %s: %s -> %s%s%s", peer->label, names[peer->state], names[state],
                     reason ? ": " : "", reason ? reason : "");
     peer->state = state;
-    __atomic_store_n(&peer->media_open, state == SCOPE_PEER_STATE_CONNECTED, __ATOMIC_RELEASE);
+    gboolean open = state == SCOPE_PEER_STATE_CONNECTED || state == SCOPE_PEER_STATE_DISCONNECTED;
+    __atomic_store_n(&peer->media_open, open, __ATOMIC_RELEASE);
     scope_peer_hold(peer);
     report_state(peer, reason);
     scope_peer_release(peer);
@@ -134,6 +135,40 @@ scope_peer_fail(ScopePeer *peer, const char *reason)
             peer, NULL, g_error_new(SCOPE_MEDIA_ERROR, SCOPE_MEDIA_ERROR_FAILED, "%s", reason));
     }
     scope_peer_set_state(peer, SCOPE_PEER_STATE_FAILED, reason);
+}
+
+/* GStreamer's thread: whatever the client sends comes through here, but for ICE's own checks. */
+static GstPadProbeReturn
+on_arrival(GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
+{
+    ScopePeer *peer = user_data;
+    __atomic_store_n(&peer->last_arrival_us, g_get_monotonic_time(), __ATOMIC_RELAXED);
+    return GST_PAD_PROBE_OK;
+}
+
+static void
+watch_arrivals(ScopePeer *peer)
+{
+    GstIterator *elements =
+        gst_bin_iterate_all_by_element_factory_name(GST_BIN(peer->webrtc), "nicesrc");
+    GValue item = G_VALUE_INIT;
+    while (gst_iterator_next(elements, &item) == GST_ITERATOR_OK) {
+        g_autoptr(GstPad) pad = gst_element_get_static_pad(g_value_get_object(&item), "src");
+        gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER, on_arrival, peer, NULL);
+        g_value_unset(&item);
+    }
+    gst_iterator_free(elements);
+}
+
+static void
+on_connected(ScopePeer *peer)
+{
+    if (peer->last_arrival_us == 0) {
+        watch_arrivals(peer);
+        scope_peer_start_rtcp(peer);
+    }
+    __atomic_store_n(&peer->last_arrival_us, g_get_monotonic_time(), __ATOMIC_RELAXED);
+    scope_peer_set_state(peer, SCOPE_PEER_STATE_CONNECTED, NULL);
 }
 
 static void
@@ -153,9 +188,7 @@ read_connection_state(ScopePeer *peer, gpointer unused)
         }
         break;
     case GST_WEBRTC_PEER_CONNECTION_STATE_CONNECTED:
-        __atomic_store_n(&peer->last_arrival_us, g_get_monotonic_time(), __ATOMIC_RELAXED);
-        scope_peer_start_rtcp(peer);
-        scope_peer_set_state(peer, SCOPE_PEER_STATE_CONNECTED, NULL);
+        on_connected(peer);
         break;
     case GST_WEBRTC_PEER_CONNECTION_STATE_DISCONNECTED:
         scope_peer_set_state(peer, SCOPE_PEER_STATE_DISCONNECTED, NULL);
@@ -220,11 +253,33 @@ on_bus_message(GstBus *bus, GstMessage *message, gpointer user_data)
     return G_SOURCE_CONTINUE;
 }
 
+/* A client that gets pictures reports on them about once a second. Without pictures there may be
+ * nothing to hear for long; then the checks of ICE tell, after 50 s. */
+static void
+check_silence(ScopePeer *peer, gint64 now_us)
+{
+    gint64 limit_us = (gint64)peer->options.silence_timeout_ms * 1000;
+    gint64 silent_us = now_us - __atomic_load_n(&peer->last_arrival_us, __ATOMIC_RELAXED);
+    if (silent_us < limit_us / 5 || peer->stats.frames_out == peer->frames_out_at_arrival) {
+        if (peer->state == SCOPE_PEER_STATE_DISCONNECTED && silent_us < limit_us / 5) {
+            scope_peer_set_state(peer, SCOPE_PEER_STATE_CONNECTED, NULL);
+        }
+        peer->frames_out_at_arrival = peer->stats.frames_out;
+    } else if (silent_us >= limit_us) {
+        scope_peer_fail(peer, "the client has fallen silent");
+    } else if (peer->state == SCOPE_PEER_STATE_CONNECTED) {
+        scope_peer_set_state(peer, SCOPE_PEER_STATE_DISCONNECTED, NULL);
+    }
+}
+
 /* A client that never connects, or that has fallen silent, must not keep its session. */
 static void
 check_deadlines(ScopePeer *peer)
 {
     gint64 now_us = g_get_monotonic_time();
+    if (peer->state == SCOPE_PEER_STATE_CONNECTED || peer->state == SCOPE_PEER_STATE_DISCONNECTED) {
+        check_silence(peer, now_us);
+    }
     gboolean waiting =
         peer->state == SCOPE_PEER_STATE_NEW || peer->state == SCOPE_PEER_STATE_CONNECTING;
     if (waiting && peer->answered_us > 0 &&

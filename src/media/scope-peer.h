@@ -91,8 +91,9 @@ typedef struct {
  * @gather_timeout_ms: longest wait for candidates before the answer is given with those at hand
  * @connect_timeout_ms: CONNECTED must be reached this long after the answer, else FAILED; a client
  *   that never sends candidates ends here
- * @silence_timeout_ms: FAILED when nothing at all arrives from the client for so long; DISCONNECTED
- *   is reported after a fifth of it
+ * @silence_timeout_ms: FAILED when nothing arrives for so long from a client that is being sent
+ *   pictures; DISCONNECTED is reported after a fifth of it. A silent client that gets no pictures
+ *   is found by ICE's own checks after 50 s
  *
  * Fill with SCOPE_PEER_OPTIONS_INIT, then change what differs. Borrowed by scope_peer_new.
  */
