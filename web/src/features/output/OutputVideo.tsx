@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// The video element. It is mounted once; streams come and go through srcObject, and the last frame
+// stays while a lost stream is being restored.
+import { memo, useEffect, useRef } from 'react';
+import { useSession } from '../../state/session';
+
+interface FrameCallbackVideo {
+  requestVideoFrameCallback?: (callback: () => void) => number;
+  cancelVideoFrameCallback?: (handle: number) => void;
+}
+
+/** Reports the first decoded frame after each new stream. */
+function watchFirstFrame(video: HTMLVideoElement): () => void {
+  const seen = () => useSession.setState({ hasPicture: true });
+  const frames = video as FrameCallbackVideo;
+  if (frames.requestVideoFrameCallback) {
+    const handle = frames.requestVideoFrameCallback(seen);
+    return () => frames.cancelVideoFrameCallback?.(handle);
+  }
+  video.addEventListener('loadeddata', seen, { once: true });
+  return () => video.removeEventListener('loadeddata', seen);
+}
+
+export const OutputVideo = memo(function OutputVideo({ muted }: { muted: boolean }) {
+  const video = useRef<HTMLVideoElement>(null);
+  const stream = useSession((session) => session.stream);
+
+  useEffect(() => {
+    const element = video.current;
+    if (!element) return;
+    element.srcObject = stream;
+    if (!stream) return;
+    element.play().catch(() => undefined);
+    return watchFirstFrame(element);
+  }, [stream]);
+
+  useEffect(() => {
+    if (video.current) video.current.muted = muted;
+  }, [muted]);
+
+  return (
+    <video
+      ref={video}
+      autoPlay
+      muted
+      playsInline
+      disablePictureInPicture={false}
+      aria-label="Output"
+      data-testid="video-output"
+      className="absolute inset-0 size-full object-contain"
+    />
+  );
+});

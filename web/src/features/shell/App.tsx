@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// The page: header, three columns (tabs under the video on small screens), logs, status bar.
+import * as Tabs from '@radix-ui/react-tabs';
+import * as Tooltip from '@radix-ui/react-tooltip';
+import { useState } from 'react';
+import { useSettings } from '../../state/settings';
+import { cn } from '../../ui/cn';
+import { Header } from '../header/Header';
+import { InputPanel } from '../input/InputPanel';
+import { OutputPanel } from '../output/OutputPanel';
+import { PromptBox } from '../prompts/PromptBox';
+import { SettingsPanel } from '../settings/SettingsPanel';
+import { LogPanel } from '../status/LogPanel';
+import { StatusBar } from '../status/StatusBar';
+import { Toasts } from '../status/Toasts';
+import { ErrorBoundary } from './ErrorBoundary';
+import { KeyHints } from './KeyHints';
+import { ServerGate } from './ServerGate';
+
+const TABS = [
+  { value: 'settings', label: 'Settings' },
+  { value: 'input', label: 'Input' },
+];
+
+function Columns() {
+  const { leftOpen, rightOpen } = useSettings((settings) => settings.view);
+  const [tab, setTab] = useState('settings');
+  const column = (name: string, open: boolean) =>
+    cn(
+      'shrink-0 bg-panel max-lg:flex-1 lg:min-h-0 lg:w-[clamp(17rem,20vw,24rem)] lg:overflow-y-auto',
+      !open && 'lg:hidden',
+      tab !== name && 'max-lg:hidden',
+    );
+  return (
+    <Tabs.Root
+      value={tab}
+      onValueChange={setTab}
+      className="flex min-h-0 flex-1 max-lg:flex-col max-lg:overflow-y-auto lg:flex-row"
+    >
+      <main className="flex min-w-0 flex-col max-lg:contents lg:order-2 lg:min-h-0 lg:flex-1">
+        <ErrorBoundary region="The video panel">
+          <OutputPanel />
+        </ErrorBoundary>
+        <ErrorBoundary region="The prompt panel">
+          <PromptBox />
+        </ErrorBoundary>
+      </main>
+      <Tabs.List
+        aria-label="Panels"
+        className="flex shrink-0 border-y border-line bg-panel lg:hidden"
+      >
+        {TABS.map(({ value, label }) => (
+          <Tabs.Trigger
+            key={value}
+            value={value}
+            data-testid={`tab-${value}`}
+            className="min-h-11 flex-1 border-b-2 border-transparent font-medium text-muted focus-visible:-outline-offset-2 data-[state=active]:border-accent data-[state=active]:text-ink"
+          >
+            {label}
+          </Tabs.Trigger>
+        ))}
+      </Tabs.List>
+      <Tabs.Content
+        forceMount
+        value="input"
+        className={cn(column('input', leftOpen), 'flex flex-col border-line lg:order-1 lg:border-r')}
+      >
+        <ErrorBoundary region="The input panel">
+          <InputPanel />
+        </ErrorBoundary>
+        <KeyHints />
+      </Tabs.Content>
+      <Tabs.Content
+        forceMount
+        value="settings"
+        className={cn(column('settings', rightOpen), 'border-line lg:order-3 lg:border-l')}
+      >
+        <ErrorBoundary region="The settings panel">
+          <SettingsPanel />
+        </ErrorBoundary>
+      </Tabs.Content>
+    </Tabs.Root>
+  );
+}
+
+export function App() {
+  return (
+    <Tooltip.Provider delayDuration={350} skipDelayDuration={200}>
+      <ServerGate>
+        <div className="flex h-dvh flex-col">
+          <Header />
+          <Columns />
+          <ErrorBoundary region="The log panel">
+            <LogPanel />
+          </ErrorBoundary>
+          <StatusBar />
+        </div>
+      </ServerGate>
+      <Toasts />
+    </Tooltip.Provider>
+  );
+}

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+// Joins the stores to the session: builds the plan from the settings, starts and stops, sends what
+// the user changes, and follows what the server reports.
+import { fitAspect, sizeMultiple, type Size } from '../schema/resolution';
+import { fieldName, toField, visibleFields, wireName, words } from '../schema/fields';
+import { promptMessage, type PromptSettings } from '../schema/prompts';
+import { modeOf, sameValue, valueOf } from '../schema/values';
+import { httpClient } from '../session/client';
+import { PeerConnection } from '../session/connection';
+import type { ControllerState } from '../session/controller-input';
+import { Lifecycle } from '../session/lifecycle';
+import { isAtRest, isLive } from '../session/machine';
+import { Outbox } from '../session/outbox';
+import { chainOf, makePlan, type ChainNode, type Plan, type PlanInput } from '../session/plan';
+import { NO_STATS, StatsMeter } from '../session/stats';
+import type { Mode, ParameterError, PipelineSchema, ServerMessage, Values } from '../session/types';
+import { choosePipeline, loadSchemas, useServer } from './server';
+import { clearOverrides, setOverride, setPrompts, useSettings, valuesKey } from './settings';
+import { useSession } from './session';
+import { acquireTrack, onFileSize, onTrack } from './source';
+import { notify } from './toasts';
+
+const outbox = new Outbox();
+
+/** The pipeline in the picker, or null while none is known. */
+export function chosenPipeline(): PipelineSchema | null {
+  return choosePipeline(useServer.getState().schemas, useSettings.getState().pipelineId);
+}
+
+export function chosenMode(schema: PipelineSchema): Mode {
+  return modeOf(schema, useSettings.getState().modes[schema.id]);
+}
+
+function planInput(): PlanInput {
+  const main = chosenPipeline();
+  if (!main) throw new Error('The server offers no pipeline.');
+  const settings = useSettings.getState();
+  const { schemas, hardware } = useServer.getState();
+  return {
+    main,
+    mode: chosenMode(main),
+    schemas,
+    pre: settings.pre[main.id] ?? [],
+    post: settings.post[main.id] ?? [],
+    overridesOf: (id, mode) => settings.overrides[valuesKey(id, mode)] ?? {},
+    prompts: settings.prompts,
+    hardware,
+  };
+}
+
+export function currentPlan(): Plan {
+  return makePlan(planInput());
+}
+
+export function currentChain(): ChainNode[] {
+  return chosenPipeline() ? chainOf(planInput()) : [];
+}
+
+function onMessage(message: ServerMessage): void {
+  switch (message.type) {
+    case 'stream_stopped':
+      if (message.error_message) notify('error', 'The stream ended', message.error_message);
+      else notify('info', 'The server ended the stream');
+      break;
+    case 'parameters_updated':
+      follow(message.parameters);
+      break;
+    case 'parameter_error':
+      for (const error of message.errors ?? []) refuse(error);
+      break;
+    default:
+      break;
+  }
+}
+
+/** Another client changed values: the controls follow without sending them back. */
+function follow(parameters: Values): void {
+  const schema = chosenPipeline();
+  if (!schema) return;
+  const { node_id: nodeId, ...values } = parameters;
+  const node = currentChain().find((entry) =>
+    typeof nodeId === 'string' ? entry.nodeId === nodeId : entry.role === 'main',
+  );
+  if (!node) return;
+  const known = Object.entries(values)
+    .map(([key, value]): [string, unknown] => [fieldName(key), value])
+    .filter(([key]) => node.schema.config_schema?.properties?.[key] !== undefined);
+  setOverride(node.schema.id, node.mode, Object.fromEntries(known));
+  if (node.role === 'main') outbox.assume(values);
+  const prompts = values['prompts'];
+  if (Array.isArray(prompts) && prompts.length > 0) {
+    const items = (prompts as unknown[]).map((item) =>
+      typeof item === 'string'
+        ? { text: item, weight: 100 }
+        : { weight: 100, ...(item as { text: string; weight?: number }) },
+    );
+    setPrompts({ items });
+  }
+}
+
+function refuse(error: ParameterError): void {
+  const schema = chosenPipeline();
+  if (!schema) return;
+  const key = fieldName(error.parameter);
+  const property = schema.config_schema?.properties?.[key];
+  const label = property ? toField(key, property, schema.config_schema ?? {}).label : words(key);
+  const allowed =
+    error.allowed === undefined
+      ? ''
+      : ` Allowed: ${typeof error.allowed === 'string' ? error.allowed : JSON.stringify(error.allowed)}.`;
+  const text = `${error.message}${allowed}`;
+  useSession.setState((data) => ({ fieldErrors: { ...data.fieldErrors, [key]: text } }));
+  notify('error', `${label} was not changed`, text);
+  if (!property) return;
+  const mode = chosenMode(schema);
+  const inForce = outbox.reject(error.parameter);
+  if (inForce === undefined) clearOverrides(schema.id, mode, [key]);
+  else setOverride(schema.id, mode, { [key]: inForce });
+}
+
+export const lifecycle = new Lifecycle({
+  client: httpClient,
+  open: (options) => PeerConnection.open(options),
+  outbox,
+  plan: currentPlan,
+  acquireTrack,
+  reloadServer: () => loadSchemas(),
+  onState: (state) => {
+    useSession.setState(
+      isLive(state.phase) ? { state } : { state, stats: NO_STATS, hasPicture: false },
+    );
+  },
+  onStream: (stream) => useSession.setState({ stream }),
+  onLoaded: (items, status) => {
+    useSession.setState({
+      loaded: items,
+      producesAudio: status?.produces_audio === true,
+      fieldErrors: {},
+    });
+  },
+  onMessage,
+});
+
+export function toggleStream(): void {
+  if (isAtRest(lifecycle.state.phase)) void start();
+  else lifecycle.stop();
+}
+
+/** Starts; sizes that the pipeline cannot make are rounded first, and the user is told. */
+export async function start(): Promise<void> {
+  const schema = chosenPipeline();
+  if (schema) roundChosenSize(schema);
+  await lifecycle.start();
+}
+
+export async function applyPending(): Promise<void> {
+  const schema = chosenPipeline();
+  if (schema) roundChosenSize(schema);
+  await lifecycle.apply();
+}
+
+export function togglePause(): void {
+  lifecycle.pause(lifecycle.state.phase === 'streaming');
+}
+
+export function valueFor(schema: PipelineSchema, mode: Mode, key: string): unknown {
+  const overrides = useSettings.getState().overrides[valuesKey(schema.id, mode)] ?? {};
+  return valueOf(schema, mode, key, overrides, useServer.getState().hardware);
+}
+
+/** Sets values of a node of the chain; runtime values go to the server at once. */
+export function setValues(node: ChainNode, values: Values): void {
+  setOverride(node.schema.id, node.mode, values);
+  useSession.setState((data) => {
+    const left = Object.entries(data.fieldErrors).filter(([key]) => !(key in values));
+    return { fieldErrors: Object.fromEntries(left) };
+  });
+  sendRuntime(node, values);
+}
+
+function sendRuntime(node: ChainNode, values: Values): void {
+  const { loaded } = useSession.getState();
+  if (!loaded?.some((item) => item.node_id === node.nodeId)) return;
+  const load = new Set(
+    visibleFields(node.schema, node.mode)
+      .filter((field) => field.load)
+      .map((field) => field.key),
+  );
+  load.add('vace_enabled').add('height').add('width');
+  const runtime = Object.entries(values).filter(([key]) => !load.has(key));
+  if (runtime.length === 0) return;
+  outbox.set(
+    Object.fromEntries(runtime.map(([key, value]) => [wireName(key), value])),
+    node.role === 'main' ? null : node.nodeId,
+  );
+}
+
+/** Back to the defaults: named fields, or all of the node. */
+export function resetValues(node: ChainNode, keys?: readonly string[]): void {
+  const own = useSettings.getState().overrides[valuesKey(node.schema.id, node.mode)] ?? {};
+  const before = Object.keys(own).filter((key) => !keys || keys.includes(key));
+  clearOverrides(node.schema.id, node.mode, keys);
+  const defaults = before.map((key) => [key, valueFor(node.schema, node.mode, key)] as const);
+  sendRuntime(node, Object.fromEntries(defaults));
+}
+
+export function resetCache(): void {
+  outbox.set({ reset_cache: true });
+}
+
+export function submitPrompts(prompts: PromptSettings): void {
+  const schema = chosenPipeline();
+  if (!schema || !useSession.getState().loaded) return;
+  const mode = chosenMode(schema);
+  const steps = schema.mode_defaults?.[mode]?.['default_temporal_interpolation_steps'];
+  outbox.set(
+    promptMessage(
+      prompts,
+      {
+        steps:
+          typeof steps === 'number' ? steps : (schema.default_temporal_interpolation_steps ?? null),
+        method: schema.default_temporal_interpolation_method ?? null,
+      },
+      valueFor(schema, mode, 'denoising_steps'),
+    ),
+  );
+}
+
+export function sendController(state: ControllerState): void {
+  if (lifecycle.state.phase === 'streaming') {
+    lifecycle.current?.send({ ctrl_input: { button: state.button, mouse: state.mouse } });
+  }
+}
+
+function sizeRules(schema: PipelineSchema): { multiple: number; min: number } {
+  const multipleOf = schema.config_schema?.properties?.['width']?.multipleOf ?? null;
+  const min = Math.max(
+    schema.min_dimension ?? 1,
+    schema.config_schema?.properties?.['width']?.minimum ?? 1,
+  );
+  return { multiple: sizeMultiple(schema.min_dimension ?? 1, multipleOf), min };
+}
+
+function roundChosenSize(schema: PipelineSchema): void {
+  const mode = chosenMode(schema);
+  const width = valueFor(schema, mode, 'width');
+  const height = valueFor(schema, mode, 'height');
+  if (typeof width !== 'number' || typeof height !== 'number') return;
+  const { multiple, min } = sizeRules(schema);
+  const grid = (side: number) => Math.max(min, Math.round(side / multiple) * multiple);
+  const size: Size = { width: grid(width), height: grid(height) };
+  if (size.width === width && size.height === height) return;
+  setOverride(schema.id, mode, { ...size });
+  notify(
+    'info',
+    `Size set to ${size.width} × ${size.height}`,
+    `This pipeline needs multiples of ${multiple}.`,
+  );
+}
+
+/** Gives the output the aspect of a file, where the pipeline has a size to set. */
+function fitToFile(source: Size): void {
+  const schema = chosenPipeline();
+  if (!schema || !isAtRest(lifecycle.state.phase)) return;
+  const mode = chosenMode(schema);
+  if (!visibleFields(schema, mode).some((field) => field.component === 'resolution')) return;
+  const width = schema.mode_defaults?.[mode]?.['width'] ?? schema.config_schema?.properties?.['width']?.default;
+  const height = schema.mode_defaults?.[mode]?.['height'] ?? schema.config_schema?.properties?.['height']?.default;
+  if (typeof width !== 'number' || typeof height !== 'number') return;
+  const { multiple, min } = sizeRules(schema);
+  const fitted = fitAspect(source, { width, height }, multiple, min);
+  if (sameValue(fitted.width, width) && sameValue(fitted.height, height)) return;
+  setOverride(schema.id, mode, { ...fitted });
+  notify('info', `Size set to ${fitted.width} × ${fitted.height}`, 'It follows the video file.');
+}
+
+export function choosePipelineId(id: string): void {
+  if (!isAtRest(lifecycle.state.phase)) return;
+  useSettings.setState({ pipelineId: id });
+  useSession.setState({ fieldErrors: {} });
+  lifecycle.dismiss();
+}
+
+export function chooseMode(schema: PipelineSchema, mode: Mode): void {
+  if (!isAtRest(lifecycle.state.phase)) return;
+  useSettings.setState((data) => ({ modes: { ...data.modes, [schema.id]: mode } }));
+}
+
+const meter = new StatsMeter();
+let metered: unknown = null;
+
+/** Once a second, while a stream exists. */
+async function readStats(): Promise<void> {
+  const connection = lifecycle.current;
+  if (!connection || !isLive(lifecycle.state.phase) || document.hidden) return;
+  if (metered !== connection) meter.reset();
+  metered = connection;
+  const sample = await connection.sample(performance.now());
+  if (lifecycle.current === connection) useSession.setState({ stats: meter.add(sample) });
+}
+
+export function startController(): () => void {
+  onTrack((track) => {
+    lifecycle.current?.replaceTrack(track).catch(() => {
+      notify('error', 'The source was not switched', 'Stop and start the stream to use it.');
+    });
+  });
+  onFileSize(fitToFile);
+  const timer = setInterval(() => void readStats().catch(() => undefined), 1_000);
+  const leave = () => lifecycle.stop();
+  window.addEventListener('pagehide', leave);
+  return () => {
+    clearInterval(timer);
+    window.removeEventListener('pagehide', leave);
+  };
+}

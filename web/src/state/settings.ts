@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the user chose, kept in the browser: pipeline, mode, values per pipeline and mode, chain,
+// prompts, source and view. Written to local storage after each change, read once at start.
+import { create } from 'zustand';
+import type { PromptSettings } from '../schema/prompts';
+import type { Mode, Values } from '../session/types';
+
+export type SourceKind = 'camera' | 'file';
+
+export interface ViewSettings {
+  stats: boolean;
+  logs: boolean;
+  leftOpen: boolean;
+  rightOpen: boolean;
+}
+
+export interface SettingsData {
+  pipelineId: string | null;
+  modes: Record<string, Mode>;
+  /** Values the user set, by `valuesKey`. */
+  overrides: Record<string, Values>;
+  pre: Record<string, string[]>;
+  post: Record<string, string[]>;
+  prompts: PromptSettings;
+  source: { kind: SourceKind; deviceId: string | null; sample: string };
+  view: ViewSettings;
+}
+
+export const DEFAULT_PROMPT =
+  'A paper lantern drifts over a still lake at dusk, soft light, slow camera';
+
+export const DEFAULT_SETTINGS: SettingsData = {
+  pipelineId: null,
+  modes: {},
+  overrides: {},
+  pre: {},
+  post: {},
+  prompts: {
+    items: [{ text: DEFAULT_PROMPT, weight: 100 }],
+    blend: 'linear',
+    temporal: 'slerp',
+    steps: null,
+  },
+  source: { kind: 'file', deviceId: null, sample: 'orbit' },
+  view: { stats: false, logs: false, leftOpen: true, rightOpen: true },
+};
+
+const STORAGE_KEY = 'scope.settings.v1';
+const WRITE_MS = 250;
+
+export function valuesKey(pipelineId: string, mode: Mode): string {
+  return `${pipelineId}:${mode}`;
+}
+
+/** Reads stored settings; anything unreadable or of the wrong shape falls back to the defaults. */
+export function parseSettings(text: string | null): SettingsData {
+  if (!text) return DEFAULT_SETTINGS;
+  try {
+    const stored: unknown = JSON.parse(text);
+    if (typeof stored !== 'object' || stored === null || Array.isArray(stored)) {
+      return DEFAULT_SETTINGS;
+    }
+    const data = stored as Partial<SettingsData>;
+    const items = data.prompts?.items;
+    return {
+      ...DEFAULT_SETTINGS,
+      ...data,
+      prompts:
+        Array.isArray(items) && items.length > 0
+          ? { ...DEFAULT_SETTINGS.prompts, ...data.prompts }
+          : DEFAULT_SETTINGS.prompts,
+      source: { ...DEFAULT_SETTINGS.source, ...data.source },
+      view: { ...DEFAULT_SETTINGS.view, ...data.view },
+    };
+  } catch {
+    return DEFAULT_SETTINGS;
+  }
+}
+
+function stored(): string | null {
+  try {
+    return localStorage.getItem(STORAGE_KEY);
+  } catch {
+    return null;
+  }
+}
+
+export const useSettings = create<SettingsData>(() => parseSettings(stored()));
+
+let writeTimer: ReturnType<typeof setTimeout> | null = null;
+
+/** Writes now what would be written soon. */
+export function flushSettings(): void {
+  if (writeTimer !== null) clearTimeout(writeTimer);
+  writeTimer = null;
+  try {
+    localStorage.setItem(STORAGE_KEY, JSON.stringify(useSettings.getState()));
+  } catch {
+    // Private windows and full disks: the settings last as long as the page.
+  }
+}
+
+useSettings.subscribe(() => {
+  writeTimer ??= setTimeout(flushSettings, WRITE_MS);
+});
+
+export function setView(change: Partial<ViewSettings>): void {
+  useSettings.setState((data) => ({ view: { ...data.view, ...change } }));
+}
+
+export function setOverride(pipelineId: string, mode: Mode, change: Values): void {
+  const key = valuesKey(pipelineId, mode);
+  useSettings.setState((data) => ({
+    overrides: { ...data.overrides, [key]: { ...data.overrides[key], ...change } },
+  }));
+}
+
+export function clearOverrides(pipelineId: string, mode: Mode, keys?: readonly string[]): void {
+  const key = valuesKey(pipelineId, mode);
+  useSettings.setState((data) => {
+    const left = Object.entries(data.overrides[key] ?? {}).filter(
+      ([name]) => keys !== undefined && !keys.includes(name),
+    );
+    return { overrides: { ...data.overrides, [key]: Object.fromEntries(left) } };
+  });
+}
+
+export function setPrompts(change: Partial<PromptSettings>): void {
+  useSettings.setState((data) => ({ prompts: { ...data.prompts, ...change } }));
+}
+
+export function resetAllSettings(): void {
+  useSettings.setState({ ...DEFAULT_SETTINGS, view: useSettings.getState().view });
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pictures of the page in its main states and sizes, written to the folder given as argument.
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startFakeServer } from '../fake-server.mjs';
+import { launch } from './browser.mjs';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const dist = process.env.SCOPE_WEB_DIST ?? join(here, '../../dist');
+const out = process.argv[2] ?? join(here, 'out');
+const only = process.argv[3];
+const SIZES = [
+  [1280, 800],
+  [1440, 900],
+  [390, 844],
+];
+const id = (page, name) => page.getByTestId(name);
+const phase = (page, wanted) =>
+  page.waitForFunction((name) => window.__ui.state().phase === name, wanted, { timeout: 15_000 });
+
+async function begin(page, fake, pipelineId, more = {}) {
+  await page.addInitScript((settings) => {
+    localStorage.setItem('scope.settings.v1', JSON.stringify(settings));
+  }, { pipelineId, ...more });
+  await page.reload();
+  await id(page, 'start-stream-button').waitFor();
+}
+
+async function stream(page) {
+  await id(page, 'start-stream-button').click();
+  await phase(page, 'streaming');
+  await page.waitForFunction(() => window.__ui.state().stats.fps > 5, null, { timeout: 15_000 });
+}
+
+const STATES = {
+  idle: async (page, fake) => begin(page, fake, 'dreamer'),
+  automata: async (page, fake) => begin(page, fake, 'cellular-automata'),
+  streaming: async (page, fake) => {
+    await begin(page, fake, 'dreamer');
+    await stream(page);
+    await id(page, 'stats-toggle').click();
+  },
+  painting: async (page, fake) => {
+    await begin(page, fake, 'cellular-automata');
+    await stream(page);
+  },
+  settings: async (page, fake) => {
+    await begin(page, fake, 'dreamer', {
+      modes: { dreamer: 'video' },
+      pre: { dreamer: ['gray', 'scribble'] },
+    });
+    await id(page, 'field-denoising_steps').scrollIntoViewIfNeeded();
+  },
+  picker: async (page, fake) => {
+    await begin(page, fake, 'dreamer');
+    await id(page, 'pipeline-select').click();
+  },
+  blend: async (page, fake) => {
+    await begin(page, fake, 'dreamer');
+    await id(page, 'prompt-add').click();
+    await id(page, 'prompt-input-1').fill('The same lake under falling snow, grey morning');
+  },
+  pending: async (page, fake) => {
+    await begin(page, fake, 'dreamer');
+    await stream(page);
+    await page.getByRole('button', { name: '1:1' }).click();
+    await id(page, 'log-toggle').click();
+    await page.waitForTimeout(500);
+  },
+  loading: async (page, fake) => {
+    await begin(page, fake, 'dreamer');
+    fake.state.loadPolls = 40;
+    await id(page, 'start-stream-button').click();
+    await phase(page, 'loading');
+    await page.waitForTimeout(700);
+  },
+  error: async (page, fake) => {
+    await begin(page, fake, 'dreamer');
+    fake.state.loadError = 'CUDA out of memory: 9.4 GB wanted, 3.1 GB free';
+    await id(page, 'start-stream-button').click();
+    await phase(page, 'error');
+  },
+  reconnect: async (page, fake) => {
+    await begin(page, fake, 'dreamer');
+    await stream(page);
+    fake.state.down = true;
+    await page.evaluate(() => window.__peer.drop());
+    await phase(page, 'reconnecting');
+    await page.waitForTimeout(1500);
+  },
+};
+
+await mkdir(out, { recursive: true });
+const browser = await launch();
+for (const [width, height] of SIZES) {
+  for (const [name, prepare] of Object.entries(STATES)) {
+    if ((only && !only.split(',').includes(name))) continue;
+    const fake = await startFakeServer(dist);
+    const page = await browser.newPage({ viewport: { width, height }, deviceScaleFactor: width < 500 ? 2 : 1 });
+    await page.addInitScript({ path: join(here, 'fake-peer.js') });
+    page.on('pageerror', (error) => console.log(`${name} ${width}: page error ${error.message}`));
+    page.on('console', (message) => {
+      if (['error', 'warning'].includes(message.type()) && name !== 'reconnect') console.log(`${name} ${width}: ${message.text()}`);
+    });
+    await page.goto(fake.url);
+    await prepare(page, fake);
+    await page.waitForTimeout(400);
+    await page.screenshot({ path: join(out, `${name}-${width}.png`) });
+    await page.close();
+    await fake.close();
+  }
+}
+await browser.close();
