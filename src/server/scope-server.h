@@ -54,7 +54,8 @@ typedef void (*ScopeServerRestart)(gpointer user_data);
  * @max_sessions: WebRTC sessions at a time
  * @ice_address: (nullable): ICE uses this local address only
  * @ice_servers_json: (nullable): static list, JSON array of {urls, username, credential}
- * @hf_token: (nullable): Hugging Face token, for TURN credentials
+ * @hub_endpoint: (nullable): where model files are fetched from instead of the Hugging Face Hub
+ * @hf_token: (nullable): Hugging Face token, for model files and TURN credentials
  * @civitai_token: (nullable): token from the environment
  * @twilio_account_sid: (nullable): TURN through Twilio
  * @twilio_auth_token: (nullable): TURN through Twilio
@@ -89,6 +90,7 @@ typedef struct {
     guint max_sessions;
     const char *ice_address;
     const char *ice_servers_json;
+    const char *hub_endpoint;
     const char *hf_token;
     const char *civitai_token;
     const char *twilio_account_sid;

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Routes that act on running sessions without a data channel. Main thread only. */
+#include "server/scope-handlers.h"
+
+#include "core/scope-json.h"
+#include "core/scope-session-params.h"
+#include "server/scope-message.h"
+#include "server/scope-server-private.h"
+
+void
+scope_route_parameters_post(ScopeRequest *request)
+{
+    ScopeServer *server = scope_request_get_context(request);
+    JsonObject *body = scope_request_get_body(request);
+    g_autoptr(GPtrArray) problems = scope_param_problems_new();
+    JsonObject *reply;
+
+    if (json_object_get_size(body) == 0) {
+        scope_request_reply_error(request, 400, "No parameters provided");
+        return;
+    }
+    if (!scope_session_params_validate(body, problems)) {
+        g_autoptr(ScopeFaults) faults = scope_faults_new("body");
+        scope_faults_add_problems(faults, problems);
+        scope_request_reply_faults(request, faults);
+        return;
+    }
+    scope_sessions_update_all(server->sessions, body);
+    reply = json_object_new();
+    json_object_set_string_member(reply, "status", "ok");
+    json_object_set_object_member(reply, "applied_parameters", scope_json_object_copy(body));
+    scope_request_reply_object(request, reply);
+}
+
+void
+scope_route_parameters_get(ScopeRequest *request)
+{
+    ScopeServer *server = scope_request_get_context(request);
+    ScopeSession *session = scope_sessions_get_first(server->sessions);
+    JsonObject *reply = json_object_new();
+
+    json_object_set_object_member(
+        reply, "parameters",
+        scope_json_object_copy(session ? scope_session_get_record(session) : NULL));
+    scope_request_reply_object(request, reply);
+}
+
+static JsonObject *
+build_stats(ScopeSession *session)
+{
+    ScopeSessionStats stats;
+    JsonObject *object = json_object_new();
+
+    scope_session_get_stats(session, &stats);
+    json_object_set_int_member(object, "frames_in", (gint64)stats.frames_in);
+    json_object_set_int_member(object, "frames_out", (gint64)stats.frames_out);
+    json_object_set_double_member(object, "elapsed_seconds", stats.elapsed_s);
+    json_object_set_double_member(object, "fps_in", stats.fps_in);
+    json_object_set_double_member(object, "fps_out", stats.fps_out);
+    json_object_set_double_member(object, "pipeline_fps", stats.pipeline_fps);
+    json_object_set_object_member(object, "output_sinks", json_object_new());
+    json_object_set_boolean_member(object, "input_source_enabled", FALSE);
+    json_object_set_boolean_member(object, "relay_mode", FALSE);
+    return object;
+}
+
+void
+scope_route_session_metrics(ScopeRequest *request)
+{
+    ScopeServer *server = scope_request_get_context(request);
+    ScopeSession *session = scope_sessions_get_first(server->sessions);
+    JsonObject *reply = json_object_new();
+    JsonObject *sessions = json_object_new();
+
+    if (session) {
+        json_object_set_object_member(sessions, scope_session_get_id(session),
+                                      build_stats(session));
+    }
+    json_object_set_object_member(reply, "sessions", sessions);
+    json_object_set_object_member(reply, "gpu", json_object_new());
+    scope_request_reply_object(request, reply);
+}
