@@ -211,7 +211,7 @@ scope_dtype_to_f32(ScopeDType dtype, const void *src, float *dst, int64_t n)
     case SCOPE_N_DTYPES:
         break;
     }
-    SCOPE_ASSERT(!"valid dtype");
+    SCOPE_ASSERT(FALSE && "valid dtype");
 }
 
 #define CONVERT_FROM(type, expr)                                                                   \
@@ -262,5 +262,5 @@ scope_dtype_from_f32(ScopeDType dtype, const float *src, void *dst, int64_t n)
     case SCOPE_N_DTYPES:
         break;
     }
-    SCOPE_ASSERT(!"valid dtype");
+    SCOPE_ASSERT(FALSE && "valid dtype");
 }
