@@ -22,14 +22,15 @@ struct _ScopeVideoReceiver {
     guint64 n_bytes;  /* atomic */
 };
 
-/* With a base time of zero and the system's clock, running time is monotonic time. */
+/* With a base time of zero and the system's clock, running time is monotonic time. The jitter
+ * buffer's estimate of the sender's clock may run ahead a little; no picture comes before it is. */
 static gint64
 capture_time_us(GstSample *sample, gint64 now_us)
 {
     GstBuffer *buffer = gst_sample_get_buffer(sample);
     GstClockTime running = gst_segment_to_running_time(gst_sample_get_segment(sample),
                                                        GST_FORMAT_TIME, GST_BUFFER_PTS(buffer));
-    return GST_CLOCK_TIME_IS_VALID(running) ? (gint64)(running / GST_USECOND) : now_us;
+    return GST_CLOCK_TIME_IS_VALID(running) ? MIN((gint64)(running / GST_USECOND), now_us) : now_us;
 }
 
 static GstFlowReturn

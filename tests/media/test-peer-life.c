@@ -260,8 +260,6 @@ threads_are_back(PeerFixture *f)
 static void
 test_close_under_load(void)
 {
-    /* One arena: what threads that come and go leave in theirs would hide a leak. */
-    mallopt(M_ARENA_MAX, 1);
     for (guint i = 0; i < N_WARM_UP; i++) {
         connect_and_close_under_load();
     }
@@ -284,6 +282,8 @@ test_close_under_load(void)
 int
 main(int argc, char **argv)
 {
+    /* One arena: what threads that come and go leave in theirs would hide a leak. */
+    mallopt(M_ARENA_MAX, 1);
     g_test_init(&argc, &argv, NULL);
     g_autoptr(GError) error = NULL;
     if (!scope_media_init(&error)) {
