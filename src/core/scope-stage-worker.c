@@ -507,7 +507,6 @@ do_chunk(Worker *w)
 {
     ScopeStage *stage = w->stage;
     g_autoptr(GPtrArray) skipped = NULL;
-    g_autoptr(GError) error = NULL;
     ScopeWaker *producer;
 
     skipped = g_ptr_array_new_with_free_func((GDestroyNotify)scope_frame_unref);
