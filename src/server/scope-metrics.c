@@ -49,6 +49,8 @@ append_process(GString *text, ScopeServer *server)
                   pool.n_live);
     append_single(text, "scope_frame_pool_idle_bytes", "gauge", "Frame memory kept for reuse.",
                   (gdouble)pool.idle_bytes);
+    append_single(text, "scope_pipelines_loading", "gauge", "1 while a pipeline is being loaded.",
+                  scope_manager_get_state(server->manager) == SCOPE_MANAGER_LOADING);
     append_single(text, "scope_pipeline_instances", "gauge", "Loaded pipeline instances.",
                   scope_instance_count());
 }

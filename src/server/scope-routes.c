@@ -217,6 +217,9 @@ match(const char *path, char **segments, guint n_segments, GHashTable *params)
     guint n_parts = g_strv_length(parts);
     guint at = 0;
 
+    if (n_parts == 0) { /* the root: g_strsplit() makes nothing of an empty text */
+        return n_segments == 1 && *segments[0] == '\0';
+    }
     for (guint i = 0; i < n_parts; i++) {
         gsize length = strlen(parts[i]);
         gboolean is_param = length > 2 && parts[i][0] == '{';
