@@ -10,6 +10,7 @@
 static const ScopeCommand commands[] = {
     {"serve", "run the server (the default)", scope_command_serve},
     {"pipelines", "list the pipelines", scope_command_pipelines},
+    {"models", "list, download, verify and remove model files", scope_command_models},
     {"version", "print the version", scope_command_version},
 };
 

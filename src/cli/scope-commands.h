@@ -47,6 +47,15 @@ int scope_command_serve(int argc, char **argv);
 int scope_command_pipelines(int argc, char **argv);
 
 /**
+ * scope_command_models:
+ * @argc: number of arguments
+ * @argv: arguments, the first being the command's name
+ *
+ * Lists, downloads, verifies or removes model files. Thread: main. Returns: the exit status.
+ */
+int scope_command_models(int argc, char **argv);
+
+/**
  * scope_command_version:
  * @argc: number of arguments
  * @argv: arguments, the first being the command's name
