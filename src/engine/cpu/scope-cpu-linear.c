@@ -9,15 +9,24 @@
 
 #include <string.h>
 
-#define BLOCK_OUT   96  /* a multiple of every mr */
-#define BLOCK_DEPTH 256 /* a panel of this depth fits the first-level cache */
+/*
+ * Outputs (a multiple of every mr), depth and rows of a tile. A panel of depth 256 fits the
+ * first-level cache and is used for all outputs of the block. With few rows the weights are read
+ * once from memory and little else happens: longer runs of each weight row suit the prefetcher.
+ */
+#define BLOCK_OUT   96
+#define BLOCK_DEPTH 256
 #define BLOCK_ROWS  384
+#define FEW_ROWS    64
+#define FEW_OUT     24
+#define FEW_DEPTH   1024
 
 typedef struct {
     const ScopeKernels *k;
     ScopeTensor y, x;
     const ScopeWeight *weight;
     const ScopeEpilogue *e;
+    int64_t block_out, block_depth;
     int64_t n_panels, panels_per_tile, n_row_tiles;
     float *panels;  /* [n_panels][K][nr] */
     float *scratch; /* per thread: weights, sums, transposed sums */
@@ -39,7 +48,7 @@ pack_tile(int64_t panel, int thread_index, void *user_data)
                     depth, dst, nr);
 }
 
-/* Widens a block of weights to [n_out][BLOCK_DEPTH]. */
+/* Widens a block of weights to [n_out][block_depth]. */
 static void
 widen_block(const Linear *l, int64_t first, int64_t n_out, int64_t begin, int64_t depth, float *dst)
 {
@@ -48,11 +57,11 @@ widen_block(const Linear *l, int64_t first, int64_t n_out, int64_t begin, int64_
     int64_t size = (int64_t)scope_dtype_size(t.dtype);
     for (int64_t o = 0; o < n_out; o++) {
         const char *src = (const char *)t.data + ((first + o) * w->n_in + begin) * size;
-        l->k->widen(t.dtype, src, dst + o * BLOCK_DEPTH, depth);
+        l->k->widen(t.dtype, src, dst + o * l->block_depth, depth);
     }
 }
 
-/* Adds one block of depth to the sums [BLOCK_OUT][sum_row]. */
+/* Adds one block of depth to the sums [block_out][sum_row]. */
 static void
 add_block(const Linear *l, const float *block, int64_t n_out, const float *panel, int64_t n_panels,
           int64_t depth, float *sums, int64_t sum_row, gboolean accumulate)
@@ -63,7 +72,7 @@ add_block(const Linear *l, const float *block, int64_t n_out, const float *panel
         for (int64_t o = 0; o < n_out; o += mr) {
             const float *rows[SCOPE_KERNELS_MAX_MR];
             for (int64_t i = 0; i < mr; i++) {
-                rows[i] = block + (o + i < n_out ? o + i : n_out - 1) * BLOCK_DEPTH;
+                rows[i] = block + (o + i < n_out ? o + i : n_out - 1) * l->block_depth;
             }
             l->k->gemm_rows(1, rows, 0, depth, b, sums + o * sum_row + p * nr, sum_row, accumulate);
         }
@@ -76,14 +85,15 @@ linear_tile(int64_t tile, int thread_index, void *user_data)
     const Linear *l = user_data;
     const ScopeWeight *w = l->weight;
     int64_t nr = l->k->nr;
-    int64_t first = tile / l->n_row_tiles * BLOCK_OUT, n_out = MIN(BLOCK_OUT, w->n_out - first);
+    int64_t first = tile / l->n_row_tiles * l->block_out,
+            n_out = MIN(l->block_out, w->n_out - first);
     int64_t panel = tile % l->n_row_tiles * l->panels_per_tile;
     int64_t n_panels = MIN(l->panels_per_tile, l->n_panels - panel);
     int64_t sum_row = l->panels_per_tile * nr;
     float *block = l->scratch + thread_index * l->scratch_each;
-    float *sums = block + BLOCK_OUT * BLOCK_DEPTH, *turned = sums + BLOCK_OUT * sum_row;
-    for (int64_t k = 0; k < w->n_in; k += BLOCK_DEPTH) {
-        int64_t depth = MIN(BLOCK_DEPTH, w->n_in - k);
+    float *sums = block + l->block_out * l->block_depth, *turned = sums + l->block_out * sum_row;
+    for (int64_t k = 0; k < w->n_in; k += l->block_depth) {
+        int64_t depth = MIN(l->block_depth, w->n_in - k);
         widen_block(l, first, n_out, k, depth, block);
         add_block(l, block, n_out, l->panels + (panel * w->n_in + k) * nr, n_panels, depth, sums,
                   sum_row, k > 0);
@@ -91,8 +101,8 @@ linear_tile(int64_t tile, int thread_index, void *user_data)
     int64_t row = panel * nr, last = MIN(l->y.shape[0], row + n_panels * nr);
     for (int64_t column = 0; row < last; row += nr, column += nr) {
         int64_t n_rows = MIN(nr, last - row);
-        l->k->transpose(sums + column, sum_row, n_out, n_rows, turned, BLOCK_OUT);
-        scope_cpu_finish_rows(l->k, w, l->e, row, 1, n_rows, first, n_out, turned, BLOCK_OUT,
+        l->k->transpose(sums + column, sum_row, n_out, n_rows, turned, l->block_out);
+        scope_cpu_finish_rows(l->k, w, l->e, row, 1, n_rows, first, n_out, turned, l->block_out,
                               (float *)l->y.data + row * l->y.stride[0] + first, l->y.stride[0]);
     }
 }
@@ -104,12 +114,15 @@ scope_cpu_linear(ScopeContext *ctx, ScopeTensor y, ScopeTensor x, const ScopeWei
     const ScopeKernels *k = scope_kernels_get();
     ScopeArenaMark mark = scope_arena_mark(ctx->scratch);
     Linear l = {.k = k, .y = y, .x = x, .weight = weight, .e = epilogue};
+    gboolean few = x.shape[0] <= FEW_ROWS;
+    l.block_out = few ? FEW_OUT : BLOCK_OUT;
+    l.block_depth = few ? FEW_DEPTH : BLOCK_DEPTH;
     l.n_panels = (x.shape[0] + k->nr - 1) / k->nr;
     l.n_row_tiles = (l.n_panels * k->nr + BLOCK_ROWS - 1) / BLOCK_ROWS;
     l.panels_per_tile = (l.n_panels + l.n_row_tiles - 1) / l.n_row_tiles;
     l.n_row_tiles = (l.n_panels + l.panels_per_tile - 1) / l.panels_per_tile;
     l.scratch_each =
-        BLOCK_OUT * BLOCK_DEPTH + BLOCK_OUT * l.panels_per_tile * k->nr + BLOCK_OUT * k->nr;
+        l.block_out * l.block_depth + l.block_out * l.panels_per_tile * k->nr + l.block_out * k->nr;
     int64_t n_threads = scope_pool_get_n_threads(ctx->pool);
     l.panels =
         scope_context_scratch(ctx, SCOPE_DTYPE_F32, SCOPE_SHAPE(l.n_panels, weight->n_in, k->nr))
@@ -117,7 +130,7 @@ scope_cpu_linear(ScopeContext *ctx, ScopeTensor y, ScopeTensor x, const ScopeWei
     l.scratch =
         scope_context_scratch(ctx, SCOPE_DTYPE_F32, SCOPE_SHAPE(n_threads, l.scratch_each)).data;
     scope_pool_run(ctx->pool, l.n_panels, pack_tile, &l);
-    int64_t n_blocks = (weight->n_out + BLOCK_OUT - 1) / BLOCK_OUT;
+    int64_t n_blocks = (weight->n_out + l.block_out - 1) / l.block_out;
     scope_pool_run(ctx->pool, n_blocks * l.n_row_tiles, linear_tile, &l);
     scope_arena_release(ctx->scratch, mark);
 }

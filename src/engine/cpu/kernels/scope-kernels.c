@@ -23,9 +23,9 @@
 #define NR (2 * VLEN)
 
 #define SUM_ZERO(i) vf s##i##a = {0}, s##i##b = {0};
-#define SUM_LOAD(i)                                                                                \
-    s##i##a = vload(c + i * c_row);                                                                \
-    s##i##b = vload(c + i * c_row + VLEN);
+#define SUM_ADD(i)                                                                                 \
+    s##i##a += vload(c + i * c_row);                                                               \
+    s##i##b += vload(c + i * c_row + VLEN);
 #define SUM_STORE(i)                                                                               \
     vstore(c + i * c_row, s##i##a);                                                                \
     vstore(c + i * c_row + VLEN, s##i##b);
@@ -42,15 +42,15 @@ gemm_rows(int64_t n_taps, const float *const *rows, int64_t offset, int64_t n_k,
           float *c, int64_t c_row, gboolean accumulate)
 {
     EACH(SUM_ZERO)
-    if (accumulate) {
-        EACH(SUM_LOAD)
-    }
     for (int64_t t = 0; t < n_taps; t++, rows += MR) {
         EACH(ROW_POINTER)
         for (int64_t k = 0; k < n_k; k++, b += NR) {
             vf b0 = vload(b), b1 = vload(b + VLEN);
             EACH(ROW_STEP)
         }
+    }
+    if (accumulate) {
+        EACH(SUM_ADD)
     }
     EACH(SUM_STORE)
 }
@@ -60,11 +60,11 @@ gemm_columns(int64_t n_k, const float *a, int64_t a_col, const float *b, int64_t
              int64_t c_row)
 {
     EACH(SUM_ZERO)
-    EACH(SUM_LOAD)
     for (int64_t k = 0; k < n_k; k++, a += a_col, b += b_row) {
         vf b0 = vload(b), b1 = vload(b + VLEN);
         EACH(COLUMN_STEP)
     }
+    EACH(SUM_ADD)
     EACH(SUM_STORE)
 }
 
@@ -132,89 +132,124 @@ widen(ScopeDType dtype, const void *src, float *dst, int64_t n)
 /* ---- elementwise ---------------------------------------------------------------------------- */
 
 static inline vf
-activate_vector(ScopeActivation activation, float param, vf v)
+gelu_erf_vector(vf v)
 {
-    switch (activation) {
-    case SCOPE_ACTIVATION_RELU:
-        return vmax(v, vset(0.0F));
-    case SCOPE_ACTIVATION_LEAKY_RELU:
-        return vselect(v > 0.0F, v, v * param);
-    case SCOPE_ACTIVATION_SILU:
-        return v * vsigmoid(v);
-    case SCOPE_ACTIVATION_GELU_TANH:
-        /* 0.5 v (1 + tanh u) = v sigmoid(2u) */
-        return v * vsigmoid(1.5957691216057308F * (v + 0.044715F * v * v * v));
-    case SCOPE_ACTIVATION_GELU_ERF: {
-        vf tail = vhalf_erfc(vabs(v) * 0.7071067811865476F);
-        return v * vselect(v < 0.0F, tail, 1.0F - tail);
-    }
-    case SCOPE_ACTIVATION_SIGMOID:
-        return vsigmoid(v);
-    case SCOPE_ACTIVATION_TANH:
-        return vtanh(v);
-    case SCOPE_ACTIVATION_NONE:
-    case SCOPE_N_ACTIVATIONS:
-        break;
-    }
-    return v;
+    vf tail = vhalf_erfc(vabs(v) * 0.7071067811865476F);
+    return v * vselect(v < 0.0F, tail, 1.0F - tail);
 }
+
+/* 0.5 v (1 + tanh u) = v sigmoid(2u) */
+static inline vf
+gelu_tanh_vector(vf v)
+{
+    return v * vsigmoid(1.5957691216057308F * (v + 0.044715F * v * v * v));
+}
+
+/* Two vectors at a time hide the length of the dependency chain. */
+#define ACTIVATE_LOOP(expr)                                                                        \
+    do {                                                                                           \
+        int64_t i = 0;                                                                             \
+        for (; i + 2 * VLEN <= n; i += 2 * VLEN) {                                                 \
+            vf x = vload(v + i), first = (expr);                                                   \
+            x = vload(v + i + VLEN);                                                               \
+            vf second = (expr);                                                                    \
+            vstore(v + i, first);                                                                  \
+            vstore(v + i + VLEN, second);                                                          \
+        }                                                                                          \
+        for (; i < n; i += VLEN) {                                                                 \
+            int64_t m = n - i < VLEN ? n - i : VLEN;                                               \
+            vf x = vload_part(v + i, m);                                                           \
+            vstore_part(v + i, (expr), m);                                                         \
+        }                                                                                          \
+    } while (0)
 
 static void
 activate(ScopeActivation activation, float param, float *v, int64_t n)
 {
+    switch (activation) {
+    case SCOPE_ACTIVATION_RELU:
+        ACTIVATE_LOOP(vmax(x, vset(0.0F)));
+        break;
+    case SCOPE_ACTIVATION_LEAKY_RELU:
+        ACTIVATE_LOOP(vselect(x > 0.0F, x, x * param));
+        break;
+    case SCOPE_ACTIVATION_SILU:
+        ACTIVATE_LOOP(x * vsigmoid(x));
+        break;
+    case SCOPE_ACTIVATION_GELU_TANH:
+        ACTIVATE_LOOP(gelu_tanh_vector(x));
+        break;
+    case SCOPE_ACTIVATION_GELU_ERF:
+        ACTIVATE_LOOP(gelu_erf_vector(x));
+        break;
+    case SCOPE_ACTIVATION_SIGMOID:
+        ACTIVATE_LOOP(vsigmoid(x));
+        break;
+    case SCOPE_ACTIVATION_TANH:
+        ACTIVATE_LOOP(vtanh(x));
+        break;
+    case SCOPE_ACTIVATION_NONE:
+    case SCOPE_N_ACTIVATIONS:
+        break;
+    }
+}
+
+/* v = v * scale + bias; either may be NULL. */
+static void
+scale_and_shift(float *v, const float *scale, gboolean scale_is_vector, const float *bias,
+                int64_t n)
+{
     int64_t i = 0;
     for (; i + VLEN <= n; i += VLEN) {
-        vstore(v + i, activate_vector(activation, param, vload(v + i)));
+        vf x = vload(v + i);
+        if (scale) {
+            x = x * (scale_is_vector ? vload(scale + i) : vset(*scale));
+        }
+        vstore(v + i, bias ? x + vload(bias + i) : x);
     }
-    if (i < n) {
-        vf last = activate_vector(activation, param, vload_part(v + i, n - i));
-        vstore_part(v + i, last, n - i);
+    for (; i < n; i++) {
+        float x = scale ? v[i] * scale[scale_is_vector ? i : 0] : v[i];
+        v[i] = bias ? x + bias[i] : x;
     }
 }
 
-static inline vf
-finish_vector(const ScopeFinish *f, vf v, vf bias, vf scale, vf gate, vf residual)
+/* v = v * gate + residual; either may be NULL. */
+static void
+gate_and_add(float *v, const float *gate, const float *residual, int64_t n)
 {
-    if (f->scale) {
-        v = v * scale;
+    int64_t i = 0;
+    for (; i + VLEN <= n; i += VLEN) {
+        vf x = gate ? vload(v + i) * vload(gate + i) : vload(v + i);
+        vstore(v + i, residual ? x + vload(residual + i) : x);
     }
-    v = v + bias;
-    v = activate_vector(f->activation, f->activation_param, v);
-    if (f->gate) {
-        v = v * gate;
+    for (; i < n; i++) {
+        float x = gate ? v[i] * gate[i] : v[i];
+        v[i] = residual ? x + residual[i] : x;
     }
-    if (f->residual) {
-        v = v + residual;
-    }
-    return activate_vector(f->final_activation, f->final_param, v);
 }
 
-/* Whole vectors, column by column, so that the parameters are loaded once. */
+#define FINISH_PART 256
+
 static void
 finish(const ScopeFinish *f, const float *sum, int64_t sum_row, float *y, int64_t y_row,
        int64_t n_rows, int64_t n)
 {
-    const vf zero = {0};
-    for (int64_t i = 0; i < n; i += VLEN) {
-        int64_t m = n - i < VLEN ? n - i : VLEN;
-        vf scale = !f->scale            ? zero
-                   : f->scale_is_vector ? vload_part(f->scale + i, m)
-                                        : vset(*f->scale);
-        vf bias = f->bias ? vload_part(f->bias + i, m) : zero;
-        vf gate = f->gate ? vload_part(f->gate + i, m) : zero;
-        if (m == VLEN) {
-            for (int64_t r = 0; r < n_rows; r++) {
-                vf residual = f->residual ? vload(f->residual + r * f->residual_row + i) : zero;
-                vstore(y + r * y_row + i,
-                       finish_vector(f, vload(sum + r * sum_row + i), bias, scale, gate, residual));
+    float v[FINISH_PART]; /* the output may be the residual, so it is written last */
+    for (int64_t r = 0; r < n_rows; r++) {
+        for (int64_t i = 0; i < n; i += FINISH_PART) {
+            int64_t m = n - i < FINISH_PART ? n - i : FINISH_PART;
+            memcpy(v, sum + r * sum_row + i, (size_t)m * sizeof(float));
+            if (f->scale || f->bias) {
+                scale_and_shift(v, f->scale ? f->scale + (f->scale_is_vector ? i : 0) : NULL,
+                                f->scale_is_vector, f->bias ? f->bias + i : NULL, m);
             }
-            continue;
-        }
-        for (int64_t r = 0; r < n_rows; r++) {
-            vf residual = f->residual ? vload_part(f->residual + r * f->residual_row + i, m) : zero;
-            vf v =
-                finish_vector(f, vload_part(sum + r * sum_row + i, m), bias, scale, gate, residual);
-            vstore_part(y + r * y_row + i, v, m);
+            activate(f->activation, f->activation_param, v, m);
+            if (f->gate || f->residual) {
+                gate_and_add(v, f->gate ? f->gate + i : NULL,
+                             f->residual ? f->residual + r * f->residual_row + i : NULL, m);
+            }
+            activate(f->final_activation, f->final_param, v, m);
+            memcpy(y + r * y_row + i, v, (size_t)m * sizeof(float));
         }
     }
 }
@@ -270,8 +305,7 @@ norm_vector(const ScopeNormRow *o, vf v, float mean, float mul, const vf part[4]
     v = o->weight ? v * part[0] : v;
     v = o->bias ? v + part[1] : v;
     v = o->scale ? v * (1.0F + part[2]) : v;
-    v = o->shift ? v + part[3] : v;
-    return activate_vector(o->activation, o->activation_param, v);
+    return o->shift ? v + part[3] : v;
 }
 
 static void
@@ -300,30 +334,41 @@ norm(const ScopeNormRow *o, const float *x, float *y, int64_t d)
         }
         vstore_part(y + i, norm_vector(o, vload_part(x + i, d - i), mean, mul, part), d - i);
     }
+    activate(o->activation, o->activation_param, y, d);
 }
 
 /* ---- softmax -------------------------------------------------------------------------------- */
 
+/* Two vectors of columns at a time: a cache line of each row. */
 static void
 softmax_block(float *score, int64_t n_keys, int64_t width, float *top, float *sum, float *factor)
 {
-    for (int64_t q = 0; q < width; q += VLEN) {
-        vf old = vload(top + q), t = old;
-        for (int64_t k = 0; k < n_keys; k++) {
-            t = vmax(vload(score + k * width + q), t);
+    for (int64_t q = 0; q < width; q += NR) {
+        vf old0 = vload(top + q), old1 = vload(top + q + VLEN), t0 = old0, t1 = old1;
+        float *row = score + q;
+        for (int64_t k = 0; k < n_keys; k++, row += width) {
+            t0 = vmax(vload(row), t0);
+            t1 = vmax(vload(row + VLEN), t1);
         }
         /* a column that has seen nothing stays at zero: its exponents are -inf minus 0 */
-        vf base = vselect(t == -INFINITY, vset(0.0F), t);
-        vf s = {0};
-        for (int64_t k = 0; k < n_keys; k++) {
-            vf p = vexp(vload(score + k * width + q) - base);
-            vstore(score + k * width + q, p);
-            s += p;
+        vf base0 = vselect(t0 == -INFINITY, vset(0.0F), t0);
+        vf base1 = vselect(t1 == -INFINITY, vset(0.0F), t1);
+        vf s0 = {0}, s1 = {0};
+        row = score + q;
+        for (int64_t k = 0; k < n_keys; k++, row += width) {
+            vf p0 = vexp(vload(row) - base0), p1 = vexp(vload(row + VLEN) - base1);
+            vstore(row, p0);
+            vstore(row + VLEN, p1);
+            s0 += p0;
+            s1 += p1;
         }
-        vf f = vexp(old - base);
-        vstore(factor + q, f);
-        vstore(sum + q, vload(sum + q) * f + s);
-        vstore(top + q, t);
+        vf f0 = vexp(old0 - base0), f1 = vexp(old1 - base1);
+        vstore(factor + q, f0);
+        vstore(factor + q + VLEN, f1);
+        vstore(sum + q, vload(sum + q) * f0 + s0);
+        vstore(sum + q + VLEN, vload(sum + q + VLEN) * f1 + s1);
+        vstore(top + q, t0);
+        vstore(top + q + VLEN, t1);
     }
 }
 

@@ -42,7 +42,7 @@ typedef struct {
     /**
      * c[i][j] (+)= sum over taps t and k < n_k of rows[t][i][offset + k] * b[(t*n_k + k)][j], for
      * i < mr and j < nr. @rows: [n_taps][mr] addresses; @b: [n_taps*n_k][nr]; @c: [mr] rows with
-     * distance c_row. The sum runs over t, then k, from the old c (or 0) upwards.
+     * distance c_row. The sum runs over t, then k, and is added to the old c as a whole.
      */
     void (*gemm_rows)(int64_t n_taps, const float *const *rows, int64_t offset, int64_t n_k,
                       const float *b, float *c, int64_t c_row, gboolean accumulate);
@@ -70,7 +70,7 @@ typedef struct {
     /**
      * One step of a running softmax over a block of scores, transposed: score is [n_keys][width]
      * and becomes exp(score - new maximum); top and sum [width] are updated; factor [width] gets
-     * what earlier results must be multiplied by. @width: multiple of the vector length.
+     * what earlier results must be multiplied by. @width: multiple of nr.
      */
     void (*softmax_block)(float *score, int64_t n_keys, int64_t width, float *top, float *sum,
                           float *factor);

@@ -49,9 +49,14 @@ vset(float x)
 static inline vf
 vselect(vi mask, vf a, vf b)
 {
+#if defined(__AVX2__) && !defined(__AVX512F__)
+    return (vf)_mm256_blendv_ps((__m256)b, (__m256)a, (__m256)mask);
+#else
     return (vf)((mask & (vi)a) | (~mask & (vi)b));
+#endif
 }
 
+/* A NaN in the second argument stays, one in the first is dropped. */
 static inline vf
 vmax(vf a, vf b)
 {
@@ -69,7 +74,15 @@ vmax(vf a, vf b)
 static inline vf
 vmin(vf a, vf b)
 {
-    return -vmax(-a, -b);
+#if defined(__AVX512F__)
+    return (vf)_mm512_min_ps((__m512)a, (__m512)b);
+#elif defined(__AVX2__)
+    return (vf)_mm256_min_ps((__m256)a, (__m256)b);
+#elif defined(__SSE2__)
+    return (vf)_mm_min_ps((__m128)a, (__m128)b);
+#else
+    return vselect(a < b, a, b);
+#endif
 }
 
 /* Rounds to the nearest integer; |x| < 2^22. */
@@ -118,14 +131,14 @@ vstore_part(float *p, vf v, int64_t n)
 }
 
 /*
- * exp: x = n ln2 + r, |r| <= ln2/2, polynomial for e^r, exponent added as an integer. Within 2 ulp;
- * 0 below -87.33, infinity above 88.72, NaN stays.
+ * exp: x = n ln2 + r, |r| <= ln2/2, polynomial for e^r, n put into the exponent. Within 2 ulp; the
+ * exponent of n = -127 is that of zero and the one of n = 128 that of infinity, so the result is
+ * exactly 0 below -87.7 and infinity above 88.4. NaN stays.
  */
 static inline vf
 vexp(vf x)
 {
-    vf lo = vset(-87.33F), hi = vset(88.72F);
-    vf c = vmax(vmin(x, hi), lo);
+    vf c = vmax(vset(-88.1F), vmin(vset(88.8F), x));
     vf n = vround_small(c * 1.44269504088896341F);
     vf r = c - n * 0.693359375F;
     r = r + n * 2.12194440e-4F;
@@ -135,14 +148,9 @@ vexp(vf x)
     p = p * r + 4.1665795894e-2F;
     p = p * r + 1.6666665459e-1F;
     p = p * r + 5.0000001201e-1F;
-    p = p * (r * r) + r + 1.0F;
-    /* in two steps, because n may be 128 */
-    vi e = __builtin_convertvector(n, vi);
-    vi half = e >> 1;
-    vf y = p * (vf)((half + 127) << 23) * (vf)((e - half + 127) << 23);
-    y = vselect(x < lo, vset(0.0F), y);
-    y = vselect(x > hi, vset(INFINITY), y);
-    return vselect(x == x, y, x);
+    p = p * r + 1.0F;
+    p = p * r + 1.0F;
+    return p * (vf)((__builtin_convertvector(n, vi) + 127) << 23);
 }
 
 static inline vf
