@@ -40,6 +40,12 @@ gboolean golden_run_dit_block_causal(GoldenCase *c, GError **error);
 gboolean golden_run_dit_causal(GoldenCase *c, GError **error);
 gboolean golden_run_dit_recompute(GoldenCase *c, GError **error);
 
+/* golden-depth.c */
+gboolean golden_run_depth_forward(GoldenCase *c, GError **error);
+gboolean golden_run_depth_stream(GoldenCase *c, GError **error);
+gboolean golden_run_depth_clip(GoldenCase *c, GError **error);
+gboolean golden_run_depth_helpers(GoldenCase *c, GError **error);
+
 /* golden-processors.c */
 gboolean golden_run_gray(GoldenCase *c, GError **error);
 gboolean golden_run_conversions(GoldenCase *c, GError **error);
