@@ -14,8 +14,11 @@ G_BEGIN_DECLS
 /** ScopePacer: opaque. */
 typedef struct _ScopePacer ScopePacer;
 
-/** SCOPE_PACER_REPEAT_US: how often the last frame is shown again while paused. */
-#define SCOPE_PACER_REPEAT_US (G_USEC_PER_SEC / 3)
+/**
+ * SCOPE_PACER_REPEAT_US: how often the last frame is shown again while paused. Not slower: receivers
+ * that expect packets at the rate so far take longer gaps for losses.
+ */
+#define SCOPE_PACER_REPEAT_US (G_USEC_PER_SEC / 15)
 
 /** SCOPE_PACER_BUCKETS: bounds of the histogram of ages, see scope_pacer_get_bounds_s(). */
 #define SCOPE_PACER_BUCKETS 12

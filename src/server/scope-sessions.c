@@ -80,13 +80,10 @@ scope_sessions_free(ScopeSessions *sessions)
 }
 
 static void
-on_ended(ScopeSession *session, ScopeSessionEnd end, gpointer user_data)
+log_end(ScopeSession *session)
 {
-    ScopeSessions *sessions = user_data;
     ScopeSessionStats stats;
 
-    sessions->stats.n_failed += end == SCOPE_SESSION_END_FAILED;
-    sessions->stats.n_fatal += end == SCOPE_SESSION_END_FATAL;
     scope_session_get_stats(session, &stats);
     scope_log_info(
         "session %s ended: %.1f s, %" G_GUINT64_FORMAT " frames in, %" G_GUINT64_FORMAT " out",
@@ -123,7 +120,7 @@ on_answer(GObject *source, GAsyncResult *result, gpointer user_data)
         }
         if (offer->sessions) {
             offer->sessions->stats.n_refused++;
-            scope_log_warning("session %s: the offer was not answered: %s",
+            scope_log_debug("session %s: the offer was not answered: %s",
                               scope_session_get_id(offer->session), error->message);
             g_ptr_array_remove(offer->sessions->live, offer->session);
         }
@@ -201,6 +198,7 @@ scope_sessions_close(ScopeSessions *sessions, const char *id)
     ScopeSession *session = scope_sessions_lookup(sessions, id);
 
     if (session) {
+        log_end(session);
         scope_session_request_close(session);
         g_ptr_array_remove(sessions->live, session);
     }

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Live video end to end: offer over HTTP, pictures through pipelines, messages both ways. */
+#include "live-fixture.h"
+
+#include <string.h>
+
+#include "core/scope-frame.h"
+#include "core/scope-json.h"
+
+#define LUMA 120
+
+static ServerFixture *f;
+
+static void
+load(const char *body, const char *status)
+{
+    g_auto(Reply) reply = server_fixture_load(f, body);
+
+    g_assert_cmpstr(reply_string(&reply, "status"), ==, status);
+}
+
+/* Mean of one plane, 0..255. */
+static guint
+plane_mean(const ScopeFrame *frame, guint plane)
+{
+    guint width = plane == 0 ? frame->width : (frame->width + 1) / 2;
+    guint height = plane == 0 ? frame->height : (frame->height + 1) / 2;
+    guint64 sum = 0;
+
+    for (guint y = 0; y < height; y++) {
+        for (guint x = 0; x < width; x++) {
+            sum += frame->data[plane][y * frame->stride[plane] + x];
+        }
+    }
+    return (guint)(sum / (width * height));
+}
+
+static gboolean
+has_no_sessions(gpointer data)
+{
+    return live_metric(f, "scope_sessions") == 0.0;
+}
+
+/* Ends the session as a client that says so; one that vanishes is noticed later. */
+static void
+finish_one(Live *live)
+{
+    g_autofree char *path = g_strconcat("/api/v1/webrtc/offer/", live->session_id, NULL);
+    g_auto(Reply) reply = server_fixture_request(f, "DELETE", path, NULL);
+
+    g_assert_cmpuint(reply.status, ==, 204);
+    live_free(live);
+}
+
+static void
+finish(Live *live)
+{
+    finish_one(live);
+    g_assert_true(server_fixture_wait(has_no_sessions, NULL));
+}
+
+static void
+test_passthrough(void)
+{
+    Live *live;
+    g_autoptr(ScopeFrame) frame = NULL;
+
+    load("{'pipeline_ids':['passthrough']}", "loaded");
+    live = live_new(f, "sendrecv", "{'input_mode':'video'}");
+    live_feed(live, LUMA);
+    g_assert_true(live_wait_frames(live, 30));
+    frame = live_dup_frame(live);
+    g_assert_cmpuint(frame->width, ==, 320);
+    g_assert_cmpuint(frame->height, ==, 240);
+    g_assert_cmpint(abs((int)plane_mean(frame, 0) - LUMA), <=, 4);
+    g_assert_cmpint(abs((int)plane_mean(frame, 1) - 90), <=, 4);
+    g_assert_cmpint(abs((int)plane_mean(frame, 2) - 170), <=, 4);
+    finish(live);
+}
+
+static void
+test_chain_removes_colour(void)
+{
+    Live *live;
+    g_autoptr(ScopeFrame) frame = NULL;
+
+    load("{'pipeline_ids':['gray','passthrough']}", "loaded");
+    live = live_new(f, "sendrecv", "{'input_mode':'video'}");
+    live_feed(live, LUMA);
+    g_assert_true(live_wait_frames(live, 30));
+    frame = live_dup_frame(live);
+    g_assert_cmpint(abs((int)plane_mean(frame, 1) - 128), <=, 3);
+    g_assert_cmpint(abs((int)plane_mean(frame, 2) - 128), <=, 3);
+    finish(live);
+}
+
+static void
+test_generator_without_input(void)
+{
+    Live *live;
+
+    load("{'pipeline_ids':['controller-viz']}", "loaded");
+    live = live_new(f, "recvonly", "{'input_mode':'text'}");
+    g_assert_true(live_wait_frames(live, 10));
+    finish(live);
+}
+
+static void
+test_graph(void)
+{
+    static const char graph[] =
+        "{'graph':{'nodes':[{'id':'cam','type':'source'},{'id':'g1','type':'pipeline',"
+        "'pipeline_id':'gray'},{'id':'out','type':'sink'}],'edges':["
+        "{'from':'cam','from_port':'video','to_node':'g1','to_port':'video'},"
+        "{'from':'g1','from_port':'video','to_node':'out','to_port':'video'}]},"
+        "'input_mode':'video'}";
+    static const char direct[] =
+        "{'graph':{'nodes':[{'id':'cam','type':'source'},{'id':'out','type':'sink'}],'edges':["
+        "{'from':'cam','from_port':'video','to_node':'out','to_port':'video'}]}}";
+    Live *live;
+
+    load("{'pipelines':[{'node_id':'g1','pipeline_id':'gray'}]}", "loaded");
+    live = live_new(f, "sendrecv", graph);
+    live_feed(live, LUMA);
+    g_assert_true(live_wait_frames(live, 10));
+    finish(live);
+    live = live_new(f, "sendrecv", direct);
+    live_feed(live, LUMA);
+    g_assert_true(live_wait_frames(live, 10));
+    finish(live);
+}
+
+static void
+test_messages(void)
+{
+    Live *live;
+    g_autofree char *notice = NULL;
+    g_autofree char *updated = NULL;
+    g_autoptr(JsonObject) object = NULL;
+    JsonObject *item;
+
+    load("{'pipeline_ids':['passthrough']}", "loaded");
+    live = live_new(f, "sendrecv", "{'input_mode':'video'}");
+    live_feed(live, LUMA);
+    live_wait_channel(live);
+    rtc_client_send_text(live->client, "not json");
+    rtc_client_send_text(live->client, "[1,2]");
+    rtc_client_send_text(live->client, "{\"noise_scale\": 7, \"manage_cache\": true}");
+    notice = live_wait_text(live, "parameter_error");
+    object = scope_json_parse_object(notice, -1, 0, NULL);
+    item = json_array_get_object_element(json_object_get_array_member(object, "errors"), 0);
+    g_assert_cmpstr(json_object_get_string_member(item, "parameter"), ==, "noise_scale");
+    g_assert_true(json_object_has_member(item, "message"));
+    g_assert_true(json_object_has_member(item, "allowed"));
+    g_assert_true(live_wait_frames(live, 5));
+    g_auto(Reply) record = server_fixture_request(f, "GET", "/api/v1/session/parameters", NULL);
+    object = (json_object_unref(object),
+              json_object_ref(json_object_get_object_member(json_node_get_object(record.json),
+                                                            "parameters")));
+    g_assert_true(scope_json_object_get_bool(object, "manage_cache", FALSE));
+    g_assert_false(json_object_has_member(object, "noise_scale"));
+    g_auto(Reply) reply = server_fixture_request(f, "POST", "/api/v1/session/parameters",
+                                                 "{'noise_scale':0.5}");
+    g_assert_cmpuint(reply.status, ==, 200);
+    updated = live_wait_text(live, "parameters_updated");
+    g_assert_nonnull(strstr(updated, "noise_scale"));
+    finish(live);
+}
+
+static void
+test_pause(void)
+{
+    Live *live;
+    guint before, during;
+
+    load("{'pipeline_ids':['passthrough']}", "loaded");
+    live = live_new(f, "sendrecv", "{'input_mode':'video'}");
+    live_feed(live, 60);
+    live_wait_channel(live);
+    g_assert_true(live_wait_frames(live, 20));
+    rtc_client_send_text(live->client, "{\"paused\": true}");
+    live_run(0.7);
+    live_feed(live, 200);
+    before = live_get_n_frames(live);
+    live_run(2.0);
+    during = live_get_n_frames(live) - before;
+    /* The last picture is repeated, more slowly than pictures come in. */
+    g_assert_cmpuint(during, >=, 10);
+    g_assert_cmpuint(during, <=, 45);
+    g_autoptr(ScopeFrame) held = live_dup_frame(live);
+    g_assert_cmpint(abs((int)plane_mean(held, 0) - 60), <=, 6);
+    rtc_client_send_text(live->client, "{\"paused\": false}");
+    g_assert_true(live_wait_frames(live, 60));
+    g_autoptr(ScopeFrame) resumed = live_dup_frame(live);
+    g_assert_cmpint(abs((int)plane_mean(resumed, 0) - 200), <=, 6);
+    finish(live);
+}
+
+static void
+test_two_sessions(void)
+{
+    Live *a, *b;
+
+    load("{'pipeline_ids':['passthrough']}", "loaded");
+    a = live_new(f, "sendrecv", "{'input_mode':'video'}");
+    b = live_new(f, "sendrecv", "{'input_mode':'video'}");
+    live_feed(a, 60);
+    live_feed(b, 200);
+    g_assert_true(live_wait_frames(a, 30));
+    g_assert_true(live_wait_frames(b, 30));
+    g_assert_cmpfloat(live_metric(f, "scope_sessions"), ==, 2.0);
+    g_autoptr(ScopeFrame) frame_a = live_dup_frame(a);
+    g_autoptr(ScopeFrame) frame_b = live_dup_frame(b);
+    g_assert_cmpint(abs((int)plane_mean(frame_a, 0) - 60), <=, 6);
+    g_assert_cmpint(abs((int)plane_mean(frame_b, 0) - 200), <=, 6);
+    finish_one(a);
+    g_assert_true(live_wait_frames(b, 30));
+    finish(b);
+}
+
+/* A pipeline that is loaded anew under a running session: frames stop and go on. */
+static void
+test_reload_under_session(void)
+{
+    Live *live;
+
+    load("{'pipeline_ids':['passthrough']}", "loaded");
+    live = live_new(f, "sendrecv", "{'input_mode':'video'}");
+    live_feed(live, LUMA);
+    g_assert_true(live_wait_frames(live, 10));
+    load("{'pipeline_ids':['passthrough'],'load_params':{'width':256}}", "loaded");
+    g_assert_true(live_wait_frames(live, 30));
+    load("{'pipeline_ids':['gray']}", "loaded");
+    g_assert_cmpfloat(live_metric(f, "scope_pipeline_instances"), <=, 2.0);
+    load("{'pipeline_ids':['passthrough']}", "loaded");
+    g_assert_true(live_wait_frames(live, 30));
+    finish(live);
+}
+
+static void
+test_fatal_error(void)
+{
+    Live *live;
+    g_autofree char *stopped = NULL;
+
+    load("{'pipeline_ids':['fake']}", "loaded");
+    live = live_new(f, "sendrecv", "{'input_mode':'video'}");
+    live_feed(live, LUMA);
+    live_wait_channel(live);
+    rtc_client_send_text(live->client, "{\"fail_code\": 2}");
+    stopped = live_wait_text(live, "stream_stopped");
+    g_assert_nonnull(strstr(stopped, "error_message"));
+    g_assert_true(server_fixture_wait(has_no_sessions, NULL));
+    finish(live);
+}
+
+static void
+test_offer_faults(void)
+{
+    static const char *const bodies[] = {
+        "{'sdp':'','type':'offer'}",
+        "{'sdp':'nonsense','type':'offer'}",
+        "{'sdp':'v=0\\r\\n','type':'offer'}",
+        "{'sdp':'v=0\\r\\nm=video 9 UDP/TLS/RTP/SAVPF 96\\r\\n','type':'offer'}",
+    };
+
+    load("{'pipeline_ids':['passthrough']}", "loaded");
+    for (gsize i = 0; i < G_N_ELEMENTS(bodies); i++) {
+        g_auto(Reply) reply =
+            server_fixture_request(f, "POST", "/api/v1/webrtc/offer", bodies[i]);
+        g_assert_cmpuint(reply.status, ==, 500);
+        g_assert_nonnull(reply_string(&reply, "detail"));
+    }
+    g_auto(Reply) unknown = server_fixture_request(
+        f, "POST", "/api/v1/webrtc/offer",
+        "{'sdp':'x','type':'offer','initialParameters':{'pipeline_ids':['nope']}}");
+    g_assert_cmpuint(unknown.status, ==, 400);
+    g_auto(Reply) invalid = server_fixture_request(
+        f, "POST", "/api/v1/webrtc/offer",
+        "{'sdp':'x','type':'offer','initialParameters':{'noise_scale':3}}");
+    g_assert_cmpuint(invalid.status, ==, 422);
+    g_assert_true(server_fixture_wait(has_no_sessions, NULL));
+}
+
+static void
+test_not_loaded(void)
+{
+    g_auto(Reply) reply =
+        server_fixture_request(f, "POST", "/api/v1/webrtc/offer", "{'sdp':'x','type':'offer'}");
+
+    g_assert_cmpuint(reply.status, ==, 400);
+    g_assert_cmpstr(reply_string(&reply, "detail"), ==,
+                    "Pipeline not loaded. Please load pipeline first.");
+}
+
+static void
+test_shutdown_tells(void)
+{
+    Live *live;
+    g_autofree char *stopped = NULL;
+
+    load("{'pipeline_ids':['passthrough']}", "loaded");
+    live = live_new(f, "sendrecv", "{'input_mode':'video'}");
+    live_feed(live, LUMA);
+    live_wait_channel(live);
+    g_assert_true(live_wait_frames(live, 10));
+    server_fixture_stop(f);
+    stopped = live_wait_text(live, "stream_stopped");
+    live_free(live);
+}
+
+int
+main(int argc, char **argv)
+{
+    int result;
+
+    g_test_init(&argc, &argv, NULL);
+    gst_init(&argc, &argv);
+    f = server_fixture_new(NULL);
+    g_test_add_func("/server/live/not-loaded", test_not_loaded);
+    g_test_add_func("/server/live/passthrough", test_passthrough);
+    g_test_add_func("/server/live/chain-removes-colour", test_chain_removes_colour);
+    g_test_add_func("/server/live/generator-without-input", test_generator_without_input);
+    g_test_add_func("/server/live/graph", test_graph);
+    g_test_add_func("/server/live/messages", test_messages);
+    g_test_add_func("/server/live/pause", test_pause);
+    g_test_add_func("/server/live/two-sessions", test_two_sessions);
+    g_test_add_func("/server/live/reload-under-session", test_reload_under_session);
+    g_test_add_func("/server/live/fatal-error", test_fatal_error);
+    g_test_add_func("/server/live/offer-faults", test_offer_faults);
+    g_test_add_func("/server/live/shutdown-tells", test_shutdown_tells);
+    result = g_test_run();
+    server_fixture_free(f);
+    return result;
+}
