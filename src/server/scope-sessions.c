@@ -88,6 +88,16 @@ log_end(ScopeSession *session)
     scope_log_info(
         "session %s ended: %.1f s, %" G_GUINT64_FORMAT " frames in, %" G_GUINT64_FORMAT " out",
         scope_session_get_id(session), stats.elapsed_s, stats.frames_in, stats.frames_out);
+}
+
+static void
+on_ended(ScopeSession *session, ScopeSessionEnd end, gpointer user_data)
+{
+    ScopeSessions *sessions = user_data;
+
+    sessions->stats.n_failed += end == SCOPE_SESSION_END_FAILED;
+    sessions->stats.n_fatal += end == SCOPE_SESSION_END_FATAL;
+    log_end(session);
     g_ptr_array_remove(sessions->live, session);
 }
 
