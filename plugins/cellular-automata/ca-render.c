@@ -10,6 +10,12 @@
 
 #define GLOW_PX 9 /* radius of the blur on the screen */
 
+/* Where a pixel lies: a cell and the share of the next one. */
+typedef struct {
+    guint cell;
+    gfloat share;
+} Tap;
+
 struct _CaRender {
     guint cells_x;
     guint cells_y;
@@ -18,6 +24,8 @@ struct _CaRender {
     gfloat *blur;
     gfloat *scratch;
     gfloat *row;
+    Tap *taps; /* one per column of the frame */
+    guint n_taps;
     guint32 colours[CA_PALETTE_SIZE];
 };
 
@@ -46,6 +54,7 @@ ca_render_free(CaRender *self)
     g_free(self->blur);
     g_free(self->scratch);
     g_free(self->row);
+    g_free(self->taps);
     g_free(self);
 }
 
@@ -139,35 +148,29 @@ fill_colours(CaRender *self, const gfloat *lut)
     }
 }
 
-/* Where pixel @pixel lies among @n cells: the cell before it and the share of the next one. */
-static guint
-locate(gint pixel, guint cell_px, guint n, gboolean soft, gfloat *ret_share)
+/* The cell at @pixel or before it, and the share of the next one. */
+static Tap
+locate(gint pixel, guint cell_px, guint n, gboolean soft)
 {
     gint size = (gint)(n * cell_px);
     gfloat pos;
     gint cell;
 
     pixel = (pixel % size + size) % size;
-    *ret_share = 0.0f;
     if (!soft)
-        return (guint)pixel / cell_px;
+        return (Tap){(guint)pixel / cell_px, 0.0f};
     pos = ((gfloat)pixel + 0.5f) / (gfloat)cell_px - 0.5f;
     cell = (gint)floorf(pos);
-    *ret_share = pos - (gfloat)cell;
-    return (guint)((cell + (gint)n) % (gint)n);
+    return (Tap){(guint)((cell + (gint)n) % (gint)n), pos - (gfloat)cell};
 }
 
 static void
-draw_row(const CaRender *self, const CaView *view, guint8 *restrict out, guint width)
+draw_row(const CaRender *self, guint8 *restrict out, guint width)
 {
-    guint n = self->cells_x;
-
     for (guint x = 0; x < width; x++) {
-        gfloat share;
-        guint cell = locate((gint)x + view->pan_x, self->cell_px, n, view->soft, &share);
-        gfloat a = self->row[cell];
-        gfloat value = a + (self->row[cell + 1] - a) * share;
-        guint32 colour = self->colours[(guint)value];
+        Tap tap = self->taps[x];
+        gfloat a = self->row[tap.cell];
+        guint32 colour = self->colours[(guint)(a + (self->row[tap.cell + 1] - a) * tap.share)];
 
         memcpy(out + 3 * (gsize)x, &colour, 3);
     }
@@ -180,17 +183,21 @@ ca_render_draw(CaRender *self, const CaView *view, ScopeFrame *frame)
 
     add_glow(self, view);
     fill_colours(self, view->lut);
+    if (self->n_taps < frame->width) {
+        self->taps = g_renew(Tap, self->taps, frame->width);
+        self->n_taps = frame->width;
+    }
+    for (guint x = 0; x < frame->width; x++)
+        self->taps[x] = locate((gint)x + view->pan_x, self->cell_px, n, view->soft);
     for (guint y = 0; y < frame->height; y++) {
-        gfloat share;
-        guint cell =
-            locate((gint)y + view->pan_y, self->cell_px, self->cells_y, view->soft, &share);
-        const gfloat *a = self->light + (gsize)cell * n;
-        const gfloat *b = self->light + (gsize)((cell + 1) % self->cells_y) * n;
+        Tap tap = locate((gint)y + view->pan_y, self->cell_px, self->cells_y, view->soft);
+        const gfloat *a = self->light + (gsize)tap.cell * n;
+        const gfloat *b = self->light + (gsize)((tap.cell + 1) % self->cells_y) * n;
 
         for (guint x = 0; x < n; x++)
-            self->row[x] = a[x] + (b[x] - a[x]) * share;
+            self->row[x] = a[x] + (b[x] - a[x]) * tap.share;
         self->row[n] = self->row[0];
-        draw_row(self, view, frame->data[0] + (gsize)y * frame->stride[0], frame->width);
+        draw_row(self, frame->data[0] + (gsize)y * frame->stride[0], frame->width);
     }
 }
 

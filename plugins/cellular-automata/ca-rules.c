@@ -8,11 +8,10 @@
 #include "ca-world-private.h"
 
 #define CYCLIC_STATES    14
-#define BZ_STATES        200 /* ill; 0 is healthy */
-#define BZ_K1            2
-#define BZ_K2            3
-#define BZ_G             28
+#define BZ_GAIN          1.15f /* above 1 the waves turn into spirals */
 #define GRAY_SCOTT_STEPS 10
+#define GRAY_SCOTT_FEED  0.026f /* waves and cells that never come to rest */
+#define GRAY_SCOTT_KILL  0.051f
 
 const char *const ca_rule_names[] = {"life",         "highlife",   "day-and-night",
                                      "brians-brain", "star-wars",  "cyclic",
@@ -31,7 +30,7 @@ static const struct {
     [CA_RULE_BRIANS_BRAIN] = {1 << 2, 0, 3},
     [CA_RULE_STAR_WARS] = {1 << 2, 1 << 3 | 1 << 4 | 1 << 5, 4},
     [CA_RULE_CYCLIC] = {0, 0, CYCLIC_STATES},
-    [CA_RULE_BZ] = {0, 0, BZ_STATES},
+    [CA_RULE_BZ] = {0, 0, 2},
     [CA_RULE_GRAY_SCOTT] = {0, 0, 2},
 };
 
@@ -187,43 +186,66 @@ step_cyclic(CaWorld *world)
     }
 }
 
-/* The hodgepodge machine of Gerhardt and Schuster, after the Belousov-Zhabotinsky reaction. */
+/* Mean of the 3x3 cells around each cell of a row. */
+static void
+mean_row(const gfloat *restrict plane, gfloat *restrict out, gsize stride, guint width)
+{
+    for (guint x = 0; x < width; x++) {
+        gssize i = (gssize)x;
+        gssize s = (gssize)stride;
+
+        out[i] = (plane[i - s - 1] + plane[i - s] + plane[i - s + 1] + plane[i - 1] + plane[i] +
+                  plane[i + 1] + plane[i + s - 1] + plane[i + s] + plane[i + s + 1]) *
+                 (1.0f / 9.0f);
+    }
+}
+
+/* Three chemicals of which each feeds on the next: a' = a (1 + b - c), and round the circle. */
+static void
+bz_row(const gfloat *restrict a, const gfloat *restrict b, const gfloat *restrict c,
+       gfloat *restrict a_out, gfloat *restrict b_out, gfloat *restrict c_out, guint width)
+{
+    for (guint x = 0; x < width; x++) {
+        gfloat a_next = a[x] * (1.0f + BZ_GAIN * b[x] - c[x]);
+        gfloat b_next = b[x] * (1.0f + c[x] - BZ_GAIN * a[x]);
+        gfloat c_next = c[x] * (1.0f + a[x] - b[x]);
+
+        a_out[x] = CLAMP(a_next, 0.0f, 1.0f);
+        b_out[x] = CLAMP(b_next, 0.0f, 1.0f);
+        c_out[x] = CLAMP(c_next, 0.0f, 1.0f);
+    }
+}
+
+static void
+swap_float(const CaWorld *world, gfloat **planes)
+{
+    gfloat *swap = planes[0];
+
+    planes[0] = planes[1];
+    planes[1] = swap;
+    ca_rules_wrap_float(world, planes[0]);
+}
+
 static void
 step_bz(CaWorld *world)
 {
-    static const gint8 around[8][2] = {{-1, -1}, {0, -1}, {1, -1}, {-1, 0},
-                                       {1, 0},   {-1, 1}, {0, 1},  {1, 1}};
-    const guint8 ill = BZ_STATES - 1;
-    gssize offsets[8];
+    gfloat *a = world->row_float;
+    gfloat *b = a + world->stride;
+    gfloat *c = b + world->stride;
 
-    for (guint k = 0; k < 8; k++)
-        offsets[k] = around[k][1] * (gssize)world->stride + around[k][0];
     for (guint y = 0; y < world->height; y++) {
-        const guint8 *mid = world->cells[0] + (gsize)(y + 1) * world->stride + 1;
-        guint8 *out = world->cells[1] + (gsize)(y + 1) * world->stride + 1;
+        gsize at = (gsize)(y + 1) * world->stride + 1;
 
-        for (guint x = 0; x < world->width; x++) {
-            guint n_infected = 0;
-            guint n_ill = 0;
-            guint sum = mid[x];
-            guint next;
-
-            for (guint k = 0; k < 8; k++) {
-                guint8 other = mid[(gssize)x + offsets[k]];
-
-                n_ill += other == ill;
-                n_infected += other > 0 && other < ill;
-                sum += other;
-            }
-            if (mid[x] == ill)
-                next = 0;
-            else if (mid[x] == 0)
-                next = n_infected / BZ_K1 + n_ill / BZ_K2;
-            else
-                next = sum / (n_infected + n_ill + 1) + BZ_G;
-            out[x] = (guint8)MIN(next, ill);
-        }
+        mean_row(world->u[0] + at, a, world->stride, world->width);
+        mean_row(world->v[0] + at, b, world->stride, world->width);
+        mean_row(world->w[0] + at, c, world->stride, world->width);
+        bz_row(a, b, c, world->u[1] + at, world->v[1] + at, world->w[1] + at, world->width);
     }
+    swap_float(world, world->u);
+    swap_float(world, world->v);
+    swap_float(world, world->w);
+    for (gsize i = 0; i < world->n_plane; i++)
+        world->cells[1][i] = world->u[0][i] > 0.5f;
 }
 
 /* One Euler step of u' = D laplace(u) - u v^2 + F (1 - u), v' = ... + u v^2 - (F + k) v. */
@@ -251,22 +273,11 @@ step_gray_scott(CaWorld *world)
     for (guint step = 0; step < GRAY_SCOTT_STEPS; step++) {
         for (guint y = 0; y < world->height; y++) {
             gsize at = (gsize)(y + 1) * world->stride + 1;
-            /* The food differs from top to bottom: waves, spots and mazes live side by side. */
-            gfloat place = (gfloat)y / (gfloat)world->height;
-            gfloat bump = 4.0f * place * (1.0f - place);
-
             gray_scott_row(world->u[0] + at, world->v[0] + at, world->u[1] + at, world->v[1] + at,
-                           world->stride, world->width, 0.018f + 0.012f * bump,
-                           0.0505f + 0.004f * bump);
+                           world->stride, world->width, GRAY_SCOTT_FEED, GRAY_SCOTT_KILL);
         }
-        for (guint i = 0; i < 2; i++) {
-            gfloat **planes = i == 0 ? world->u : world->v;
-            gfloat *swap = planes[0];
-
-            planes[0] = planes[1];
-            planes[1] = swap;
-            ca_rules_wrap_float(world, planes[0]);
-        }
+        swap_float(world, world->u);
+        swap_float(world, world->v);
     }
     /* Cells mirror the chemical, so that quiet regions are found as with the other rules. */
     for (gsize i = 0; i < world->n_plane; i++)

@@ -25,11 +25,13 @@ struct _CaWorld {
     guint8 *cells[2]; /* states; [0] is current */
     guint8 *alive;    /* 0 or 1, for rules that count one state */
     guint8 *age;      /* generations that a cell has its state, saturating */
-    gfloat *u[2];     /* CA_RULE_GRAY_SCOTT: the two chemicals */
+    gfloat *u[2];     /* chemicals of CA_RULE_GRAY_SCOTT (two) and CA_RULE_BZ (three) */
     gfloat *v[2];
+    gfloat *w[2];
 
     guint8 *row_sums; /* scratch, one row */
     guint8 *row_next;
+    gfloat *row_float;
 
     guint tiles_x;
     guint tiles_y;

@@ -10,7 +10,7 @@
 #define QUIET_CHANGES    14  /* changes a generation in a tile that still count as quiet */
 #define QUIET_LIMIT      140 /* generations after which a quiet tile may be woken */
 #define REST_AFTER_CLEAR 240
-#define CYCLIC_WARM_UP   60
+#define WARM_UP          60 /* generations in which noise becomes waves */
 
 CaWorld *
 ca_world_new(guint width, guint height)
@@ -27,11 +27,13 @@ ca_world_new(guint width, guint height)
         self->cells[i] = g_malloc0(self->n_plane);
         self->u[i] = g_new0(gfloat, self->n_plane);
         self->v[i] = g_new0(gfloat, self->n_plane);
+        self->w[i] = g_new0(gfloat, self->n_plane);
     }
     self->alive = g_malloc0(self->n_plane);
     self->age = g_malloc0(self->n_plane);
     self->row_sums = g_malloc0(self->stride);
     self->row_next = g_malloc0(3 * (gsize)self->stride);
+    self->row_float = g_new0(gfloat, 3 * (gsize)self->stride);
     self->tiles_x = (width + CA_TILE - 1) / CA_TILE;
     self->tiles_y = (height + CA_TILE - 1) / CA_TILE;
     self->tile_changes = g_new0(guint16, (gsize)self->tiles_x * self->tiles_y);
@@ -48,11 +50,13 @@ ca_world_free(CaWorld *self)
         g_free(self->cells[i]);
         g_free(self->u[i]);
         g_free(self->v[i]);
+        g_free(self->w[i]);
     }
     g_free(self->alive);
     g_free(self->age);
     g_free(self->row_sums);
     g_free(self->row_next);
+    g_free(self->row_float);
     g_free(self->tile_changes);
     g_free(self->tile_quiet);
     g_free(self);
@@ -94,7 +98,10 @@ seed_cell(CaWorld *self, gsize at, gboolean live)
         self->cells[0][at] = (guint8)ca_random_below(self, n_states);
         break;
     case CA_RULE_BZ:
-        self->cells[0][at] = (guint8)(live ? 1 + ca_random_below(self, n_states - 1) : 0);
+        self->u[0][at] = (gfloat)ca_random_below(self, 1024) / 1024.0f;
+        self->v[0][at] = (gfloat)ca_random_below(self, 1024) / 1024.0f;
+        self->w[0][at] = (gfloat)ca_random_below(self, 1024) / 1024.0f;
+        self->cells[0][at] = self->u[0][at] > 0.5f;
         break;
     case CA_RULE_GRAY_SCOTT:
         self->u[0][at] = live ? 0.35f : 1.0f;
@@ -118,6 +125,14 @@ wrap_all(CaWorld *self)
     ca_rules_wrap(self, self->cells[0]);
     ca_rules_wrap_float(self, self->u[0]);
     ca_rules_wrap_float(self, self->v[0]);
+    ca_rules_wrap_float(self, self->w[0]);
+}
+
+/* Rules without a state of rest: a seed replaces every cell. */
+static gboolean
+takes_all(const CaWorld *self)
+{
+    return self->rule == CA_RULE_CYCLIC || self->rule == CA_RULE_BZ;
 }
 
 /* A disc in which each cell lives with the given chance of 65536. */
@@ -133,7 +148,7 @@ splash(CaWorld *self, gint center_x, gint center_y, gint radius, guint32 chance)
             guint y = (guint)(((center_y + dy) % h + h) % h);
             gboolean live = ca_random_below(self, 65536) < chance;
 
-            if (dx * dx + dy * dy <= radius * radius && (live || self->rule == CA_RULE_CYCLIC))
+            if (dx * dx + dy * dy <= radius * radius && (live || takes_all(self)))
                 seed_cell(self, cell_at(self, x, y), live);
         }
     }
@@ -143,6 +158,10 @@ static void
 seed_noise(CaWorld *self, gdouble density)
 {
     guint32 chance = (guint32)(CLAMP(density, 0.0, 1.0) * 65536.0);
+
+    /* Day and night mirror each other; only near one half neither wins at once. */
+    if (self->rule == CA_RULE_DAY_AND_NIGHT)
+        chance = 32768 - 1229 + chance / 16;
 
     for (guint y = 0; y < self->height; y++) {
         for (guint x = 0; x < self->width; x++)
@@ -180,7 +199,7 @@ ca_world_randomize(CaWorld *self, CaRule rule, gdouble density)
         seed_noise(self, density);
     wrap_all(self);
     /* Noise becomes waves first. */
-    for (guint i = 0; rule == CA_RULE_CYCLIC && i < CYCLIC_WARM_UP; i++)
+    for (guint i = 0; takes_all(self) && i < WARM_UP; i++)
         ca_rules_step(self);
 }
 
@@ -190,8 +209,9 @@ ca_world_clear(CaWorld *self)
     memset(self->cells[0], 0, self->n_plane);
     memset(self->age, 255, self->n_plane);
     for (gsize i = 0; i < self->n_plane; i++) {
-        self->u[0][i] = 1.0f;
+        self->u[0][i] = self->rule == CA_RULE_BZ ? 0.0f : 1.0f;
         self->v[0][i] = 0.0f;
+        self->w[0][i] = 0.0f;
     }
     self->rest_generations = REST_AFTER_CLEAR;
 }
@@ -255,8 +275,9 @@ ca_world_paint(CaWorld *self, gint x, gint y, gint radius, gboolean erase)
                 if (dx * dx + dy * dy > radius * radius)
                     continue;
                 self->cells[0][at] = 0;
-                self->u[0][at] = 1.0f;
+                self->u[0][at] = self->rule == CA_RULE_BZ ? 0.0f : 1.0f;
                 self->v[0][at] = 0.0f;
+                self->w[0][at] = 0.0f;
             }
         }
     }
@@ -284,15 +305,14 @@ static void
 fill_levels(const CaWorld *self, gfloat *by_state, gfloat *by_age)
 {
     guint n = ca_rule_states(self->rule);
+    gfloat calm = self->rule == CA_RULE_DAY_AND_NIGHT ? 0.3f : 0.45f;
 
     for (guint i = 0; i < 256; i++) {
         gfloat phase = (gfloat)i / (gfloat)n;
 
-        by_age[i] = 0.5f + 0.5f * expf(-(gfloat)i / 14.0f);
+        by_age[i] = calm + (1.0f - calm) * expf(-(gfloat)i / 14.0f);
         if (self->rule == CA_RULE_CYCLIC)
             by_state[i] = 0.5f - 0.5f * cosf(2.0f * (gfloat)G_PI * phase);
-        else if (self->rule == CA_RULE_BZ)
-            by_state[i] = powf(MIN(phase, 1.0f), 0.8f);
         else
             by_state[i] = i == 0   ? 0.0f
                           : i == 1 ? 1.0f
@@ -336,11 +356,16 @@ ca_world_shade(const CaWorld *self, gfloat *values, gfloat trail)
             guint8 state = self->cells[0][at + x];
 
             if (self->rule == CA_RULE_GRAY_SCOTT)
-                target[x] = CLAMP(self->v[0][at + x] * 2.4f, 0.0f, 1.0f);
+                target[x] = CLAMP((self->v[0][at + x] - 0.06f) * 3.0f, 0.0f, 1.0f);
+            else if (self->rule == CA_RULE_BZ)
+                target[x] = self->u[0][at + x] * 0.8f + 0.2f * self->w[0][at + x];
             else
                 target[x] =
                     by_state[state] * (state == 1 && !smooth ? by_age[self->age[at + x]] : 1.0f);
         }
+        /* Ridges stand out from the plain. */
+        for (guint x = 0; self->rule == CA_RULE_GRAY_SCOTT && x < self->width; x++)
+            target[x] *= target[x];
         if (smooth)
             shade_smooth(target, values + (gsize)y * self->width, self->width, follow);
         else
