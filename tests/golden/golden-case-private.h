@@ -20,6 +20,8 @@ struct _GoldenCase {
     GHashTable *loaded; /* full name -> GoldenTensor */
     GHashTable *used;   /* full names that were read, checked or excused */
 
+    char *missing; /* (nullable): the last input that was asked for and is not there */
+
     /* verdict */
     guint n_checks;
     guint n_failures;

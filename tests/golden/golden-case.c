@@ -100,6 +100,7 @@ golden_case_close(GoldenCase *c)
     if (c == NULL) {
         return;
     }
+    g_free(c->missing);
     g_free(c->worst_name);
     g_string_free(c->report, TRUE);
     g_hash_table_unref(c->used);
@@ -326,6 +327,8 @@ golden_in(GoldenCase *c, const char *name, GError **error)
     const ScopeCheckpointTensor *stored = find(c, "in.", name);
 
     if (stored == NULL) {
+        g_free(c->missing);
+        c->missing = g_strdup(name);
         g_set_error(error, GOLDEN_ERROR, GOLDEN_ERROR_CASE, "io.safetensors has no input '%s'",
                     name);
         return NULL;

@@ -45,10 +45,5 @@ const GoldenHandler golden_handlers[] = {
     {"video-depth-anything", "stream-*", golden_run_depth_stream},
     {"video-depth-anything", "offline-windows*", golden_run_depth_clip},
     {"video-depth-anything", "helpers*", golden_run_depth_helpers},
-    {"processors", "gray*", golden_run_gray},
-    {"processors", "conversions*", golden_run_conversions},
-    {"processors", "contour*", golden_run_contour},
-    {"processors", "raft-*", golden_run_raft},
-    {"processors", "flow-to-image*", golden_run_flow_image},
     {NULL, NULL, NULL},
 };

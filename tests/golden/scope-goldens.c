@@ -100,7 +100,13 @@ run_case(GoldenCase *c)
         golden_fail(c, "not understood: no handler for kind '%s' of family '%s'",
                     golden_get_kind(c), golden_get_family(c));
     } else if (!handler->run(c, &error)) {
-        golden_fail(c, "%s", error != NULL ? error->message : "the handler gave no reason");
+        if (error != NULL) {
+            golden_fail(c, "%s", error->message);
+        } else if (c->missing != NULL) {
+            golden_fail(c, "io.safetensors has no input '%s'", c->missing);
+        } else {
+            golden_fail(c, "the handler gave no reason");
+        }
     } else {
         golden_check_unused(c);
         if (c->n_checks == 0) {
