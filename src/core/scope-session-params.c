@@ -17,6 +17,10 @@
     .apply = SCOPE_PARAM_APPLY_CHUNK, SCOPE_PARAM_NULL_IF_UNSET(SessionValues, field),             \
     .min = (lo), .max = (hi)
 
+#define NULLABLE_MIN(field, lo)                                                                    \
+    .flags = SCOPE_PARAM_NULLABLE | SCOPE_PARAM_NO_UI | SCOPE_PARAM_HAS_MIN,                       \
+    .apply = SCOPE_PARAM_APPLY_CHUNK, SCOPE_PARAM_NULL_IF_UNSET(SessionValues, field), .min = (lo)
+
 #define FIELD(type, name)                                                                          \
     type name;                                                                                     \
     gboolean has_##name
@@ -117,7 +121,7 @@ static const ScopeParamDesc session_params[] = {
                             NULLABLE(source_track_order),
                             .help = "Source nodes in the order of the incoming tracks."),
     SCOPE_PARAM_INT(SessionValues, base_seed, "null",
-                    NULLABLE_RANGE(base_seed, 0, 9223372036854775807.0),
+                    NULLABLE_MIN(base_seed, 0),
                     .help = "Start of the random numbers."),
     SCOPE_PARAM_BOOL(SessionValues, produces_video, "null", NULLABLE(produces_video),
                      .help = "Informative."),
@@ -128,7 +132,7 @@ static const ScopeParamDesc session_params[] = {
     SCOPE_PARAM_ENUM(SessionValues, beat_cache_reset_rate, "null", NULLABLE(beat_cache_reset_rate),
                      .choices = beat_units, .help = "Beat unit at which caches are reset."),
     SCOPE_PARAM_FLOAT(SessionValues, lookahead_ms, "null",
-                      NULLABLE_RANGE(lookahead_ms, 0, 60000), .unit = "ms",
+                      NULLABLE_MIN(lookahead_ms, 0), .unit = "ms",
                       .help = "How long before the beat a change is applied."),
 };
 /* clang-format on */
