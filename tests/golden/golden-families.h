@@ -46,6 +46,11 @@ gboolean golden_run_depth_stream(GoldenCase *c, GError **error);
 gboolean golden_run_depth_clip(GoldenCase *c, GError **error);
 gboolean golden_run_depth_helpers(GoldenCase *c, GError **error);
 
+/* golden-rife.c */
+gboolean golden_run_rife_pair(GoldenCase *c, GError **error);
+gboolean golden_run_rife_doubling(GoldenCase *c, GError **error);
+gboolean golden_run_rife_warp(GoldenCase *c, GError **error);
+
 /* golden-processors.c */
 gboolean golden_run_gray(GoldenCase *c, GError **error);
 gboolean golden_run_conversions(GoldenCase *c, GError **error);
