@@ -52,6 +52,7 @@ gboolean golden_run_rife_doubling(GoldenCase *c, GError **error);
 gboolean golden_run_rife_warp(GoldenCase *c, GError **error);
 
 /* golden-processors.c */
+gboolean golden_run_controller(GoldenCase *c, GError **error);
 gboolean golden_run_gray(GoldenCase *c, GError **error);
 gboolean golden_run_conversions(GoldenCase *c, GError **error);
 gboolean golden_run_contour(GoldenCase *c, GError **error);

@@ -12,6 +12,7 @@
 #include "models/scope-flow-image.h"
 #include "models/scope-raft.h"
 #include "models/scope-video-convert.h"
+#include "pipelines/controller-viz/scope-controller-drawing.h"
 
 static const char *const known_top[] = {"config", "tolerances", "meaning", "model",
                                         "case",   "weights",    NULL};
@@ -330,5 +331,81 @@ golden_run_flow_image(GoldenCase *c, GError **error)
         }
         golden_check_u8(c, is_zero ? "zero_flow_image_u8" : "image_u8", n * 3, planes, 1, fraction);
     }
+    return TRUE;
+}
+
+/* -- Controller view -------------------------------------------------------------------------- */
+
+typedef struct {
+    float *pixels; /* [height, width, 3] */
+    gint width;
+} Canvas;
+
+static void
+fill_canvas(gint left, gint top, gint width, gint height, const gdouble rgb[3], gpointer user_data)
+{
+    const Canvas *canvas = user_data;
+
+    for (gint y = top; y < top + height; y++) {
+        for (gint x = left; x < left + width; x++) {
+            for (int i = 0; i < 3; i++) {
+                canvas->pixels[(y * canvas->width + x) * 3 + i] = (float)rgb[i];
+            }
+        }
+    }
+}
+
+/* One entry of "inputs": moves the cursor and tells what is held. */
+static gboolean
+apply_input(ScopeController *view, JsonObject *input, GPtrArray *held, GError **error)
+{
+    JsonArray *buttons = json_object_get_array_member(input, "buttons");
+    JsonArray *delta = json_object_get_array_member(input, "mouse_delta");
+
+    if (buttons == NULL || delta == NULL || json_array_get_length(delta) != 2 ||
+        json_object_get_size(input) != 2) {
+        return golden_not_understood(error, "an input");
+    }
+    g_ptr_array_set_size(held, 0);
+    for (guint i = 0; i < json_array_get_length(buttons); i++) {
+        g_ptr_array_add(held, (gpointer)json_array_get_string_element(buttons, i));
+    }
+    view->held = (const char *const *)held->pdata;
+    view->n_held = held->len;
+    scope_controller_move(view, json_array_get_double_element(delta, 0),
+                          json_array_get_double_element(delta, 1));
+    return TRUE;
+}
+
+gboolean
+golden_run_controller(GoldenCase *c, GError **error)
+{
+    static const char *const known_config[] = {"height", "width", "inputs", NULL};
+    g_autoptr(GPtrArray) held = g_ptr_array_new();
+    JsonNode *node = golden_node(c, "config.inputs");
+    JsonArray *inputs =
+        node != NULL && JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
+    gint64 shape[4] = {0, golden_int(c, "config.height", 0), golden_int(c, "config.width", 0), 3};
+    ScopeController view;
+    float *frames;
+
+    if (!golden_only_members(c, NULL, known_top, error) ||
+        !golden_only_members(c, "config", known_config, error)) {
+        return FALSE;
+    }
+    if (inputs == NULL || shape[1] < 1 || shape[2] < 1) {
+        return golden_not_understood(error, "inputs or size");
+    }
+    shape[0] = json_array_get_length(inputs);
+    frames = golden_alloc(c, (gsize)(shape[0] * shape[1] * shape[2] * 3));
+    scope_controller_init(&view, (gint)shape[2], (gint)shape[1]);
+    for (guint i = 0; i < json_array_get_length(inputs); i++) {
+        Canvas canvas = {frames + (gint64)i * shape[1] * shape[2] * 3, (gint)shape[2]};
+        if (!apply_input(&view, json_array_get_object_element(inputs, i), held, error)) {
+            return FALSE;
+        }
+        scope_controller_draw(&view, fill_canvas, &canvas);
+    }
+    golden_check_f32(c, "frames", 4, shape, frames);
     return TRUE;
 }

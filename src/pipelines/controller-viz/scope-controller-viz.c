@@ -5,17 +5,7 @@
  */
 #include "pipelines/controller-viz/scope-controller-viz.h"
 
-#include <string.h>
-
-#define KEY_PX    30
-#define GAP_PX    5
-#define MARGIN_PX 20
-#define BORDER_PX 2
-#define DOT_PX    10
-#define BUTTON_PX 8
-
-/* Values of the contract are 0..1; output is truncated to 8 bits (webrtc.md 7.1). */
-#define LEVEL(value) ((guint8)((value)*255.0))
+#include "pipelines/controller-viz/scope-controller-drawing.h"
 
 typedef struct {
     gint64 height;
@@ -32,8 +22,7 @@ typedef struct {
 
 typedef struct {
     const Controller *controller;
-    gdouble x;
-    gdouble y;
+    ScopeController view;
 } ControllerStream;
 
 /* clang-format off */
@@ -78,8 +67,8 @@ controller_stream_new(gpointer instance, const void *values, GError **error)
     ControllerStream *self = g_new0(ControllerStream, 1);
 
     self->controller = instance;
-    self->x = self->controller->width / 2;
-    self->y = self->controller->height / 2;
+    scope_controller_init(&self->view, (gint)self->controller->width,
+                          (gint)self->controller->height);
     return self;
 }
 
@@ -95,88 +84,22 @@ controller_prepare(gpointer stream, const ScopeCall *call)
     return 0;
 }
 
-static gboolean
-is_held(const ControllerParams *values, const char *code)
-{
-    for (guint i = 0; values->has_ctrl_input && i < values->ctrl_input.buttons.n_items; i++) {
-        if (strcmp(values->ctrl_input.buttons.items[i], code) == 0)
-            return TRUE;
-    }
-    return FALSE;
-}
-
-/* Fills the part of the rectangle that lies inside the frame. */
+/* Values of the contract are 0..1; output is truncated to 8 bits (webrtc.md 7.1). */
 static void
-fill_rect(ScopeFrame *frame, gint x, gint y, gint width, gint height, const guint8 rgb[3])
+fill_frame(gint left, gint top, gint width, gint height, const gdouble rgb[3], gpointer user_data)
 {
-    gint left = MAX(x, 0);
-    gint right = MIN(x + width, (gint)frame->width);
-    gint bottom = MIN(y + height, (gint)frame->height);
+    ScopeFrame *frame = user_data;
+    const guint8 bytes[3] = {(guint8)(rgb[0] * 255.0), (guint8)(rgb[1] * 255.0),
+                             (guint8)(rgb[2] * 255.0)};
 
-    for (gint row = MAX(y, 0); row < bottom; row++) {
-        guint8 *pixel = frame->data[0] + (gsize)row * frame->stride[0] + (gsize)MAX(left, 0) * 3;
+    for (gint row = top; row < top + height; row++) {
+        guint8 *pixel = frame->data[0] + (gsize)row * frame->stride[0] + (gsize)left * 3;
 
-        for (gint column = left; column < right; column++, pixel += 3)
-            memcpy(pixel, rgb, 3);
-    }
-}
-
-static void
-draw_key(ScopeFrame *frame, gint x, gint y, gboolean held)
-{
-    static const guint8 on[3] = {LEVEL(0.9), LEVEL(0.9), LEVEL(0.9)};
-    static const guint8 off[3] = {LEVEL(0.3), LEVEL(0.3), LEVEL(0.3)};
-
-    if (held) {
-        fill_rect(frame, x, y, KEY_PX, KEY_PX, on);
-        return;
-    }
-    fill_rect(frame, x, y, KEY_PX, BORDER_PX, off);
-    fill_rect(frame, x, y + KEY_PX - BORDER_PX, KEY_PX, BORDER_PX, off);
-    fill_rect(frame, x, y, BORDER_PX, KEY_PX, off);
-    fill_rect(frame, x + KEY_PX - BORDER_PX, y, BORDER_PX, KEY_PX, off);
-}
-
-/* Up above left, down, right, in the lower left corner. */
-static void
-draw_keys(ScopeFrame *frame, const ControllerParams *values)
-{
-    gint step = KEY_PX + GAP_PX;
-    gint low = (gint)frame->height - MARGIN_PX - KEY_PX;
-
-    draw_key(frame, MARGIN_PX + step, low - step,
-             is_held(values, "KeyW") || is_held(values, "ArrowUp"));
-    draw_key(frame, MARGIN_PX, low, is_held(values, "KeyA") || is_held(values, "ArrowLeft"));
-    draw_key(frame, MARGIN_PX + step, low, is_held(values, "KeyS") || is_held(values, "ArrowDown"));
-    draw_key(frame, MARGIN_PX + 2 * step, low,
-             is_held(values, "KeyD") || is_held(values, "ArrowRight"));
-}
-
-static void
-draw_square(ScopeFrame *frame, gint center_x, gint center_y, gint size, const guint8 rgb[3])
-{
-    fill_rect(frame, center_x - size / 2, center_y - size / 2, size, size, rgb);
-}
-
-static void
-draw_mouse(ScopeFrame *frame, const ControllerParams *values, gint x, gint y)
-{
-    static const guint8 red[3] = {LEVEL(0.9), LEVEL(0.1), LEVEL(0.1)};
-    static const struct {
-        const char *code;
-        gint dx;
-        gint dy;
-        guint8 rgb[3];
-    } buttons[] = {
-        {"MouseLeft", -15, -15, {LEVEL(0.1), LEVEL(0.9), LEVEL(0.1)}},
-        {"MouseMiddle", 0, -20, {LEVEL(0.9), LEVEL(0.9), LEVEL(0.1)}},
-        {"MouseRight", 15, -15, {LEVEL(0.1), LEVEL(0.1), LEVEL(0.9)}},
-    };
-
-    draw_square(frame, x, y, DOT_PX, red);
-    for (guint i = 0; i < G_N_ELEMENTS(buttons); i++) {
-        if (is_held(values, buttons[i].code))
-            draw_square(frame, x + buttons[i].dx, y + buttons[i].dy, BUTTON_PX, buttons[i].rgb);
+        for (gint column = 0; column < width; column++, pixel += 3) {
+            pixel[0] = bytes[0];
+            pixel[1] = bytes[1];
+            pixel[2] = bytes[2];
+        }
     }
 }
 
@@ -190,12 +113,14 @@ controller_process(gpointer stream, const ScopeCall *call, GError **error)
                                                     controller->height);
 
     if (values->has_ctrl_input) {
-        self->x = CLAMP(self->x + values->ctrl_input.mouse_dx, 0.0, controller->width - 1.0);
-        self->y = CLAMP(self->y + values->ctrl_input.mouse_dy, 0.0, controller->height - 1.0);
+        self->view.held = (const char *const *)values->ctrl_input.buttons.items;
+        self->view.n_held = values->ctrl_input.buttons.n_items;
+        scope_controller_move(&self->view, values->ctrl_input.mouse_dx,
+                              values->ctrl_input.mouse_dy);
     }
-    memset(frame->data[0], LEVEL(0.1), (gsize)frame->stride[0] * frame->height);
-    draw_keys(frame, values);
-    draw_mouse(frame, values, (gint)self->x, (gint)self->y);
+    scope_controller_draw(&self->view, fill_frame, frame);
+    self->view.held = NULL;
+    self->view.n_held = 0;
     controller->host->output_push(call->output, "video", frame);
     return TRUE;
 }
