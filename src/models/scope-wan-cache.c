@@ -354,13 +354,16 @@ typedef struct {
 } LayerPass;
 
 static void
-append(KeySequence *keys, ScopeTensor k, ScopeTensor v)
+append(KeySequence *keys, ScopeTensor k, ScopeTensor v, int64_t begin, int64_t end)
 {
-    if (scope_tensor_dim(k, 0) == 0) {
+    if (begin >= end) {
         return;
     }
     SCOPE_ASSERT(keys->n < SCOPE_WAN_CACHE_MAX_SEGMENTS);
-    keys->segments[keys->n++] = (ScopeAttentionSegment){.k = k, .v = v};
+    keys->segments[keys->n++] = (ScopeAttentionSegment){
+        .k = scope_tensor_slice(k, 0, begin, end),
+        .v = scope_tensor_slice(v, 0, begin, end),
+    };
 }
 
 /* Appends slots [begin, end) as they are after the pass. When the pass leaves the cache as it is,
@@ -376,20 +379,15 @@ append_slots(LayerPass *p, KeySequence *keys, int64_t begin, int64_t end)
         return;
     }
     if (!plan->call.keep_cache) {
-        append(keys, scope_tensor_slice(p->rows_k, 0, begin, end),
-               scope_tensor_slice(p->rows_v, 0, begin, end));
+        append(keys, p->rows_k, p->rows_v, begin, end);
         return;
     }
     int64_t shift = begin >= sink ? plan->evicted : 0;
     int64_t old_end = CLAMP(plan->write, begin, end);
-    int64_t new_first = plan->filled - plan->n;
-    append(keys, scope_tensor_slice(p->rows_k, 0, begin + shift, old_end + shift),
-           scope_tensor_slice(p->rows_v, 0, begin + shift, old_end + shift));
-    int64_t new_end = CLAMP(plan->filled, old_end, end);
-    append(keys, scope_tensor_slice(p->new_k, 0, old_end - new_first, new_end - new_first),
-           scope_tensor_slice(p->new_v, 0, old_end - new_first, new_end - new_first));
-    append(keys, scope_tensor_slice(p->rows_k, 0, new_end, end),
-           scope_tensor_slice(p->rows_v, 0, new_end, end));
+    int64_t new_end = CLAMP(plan->filled, old_end, end), new_first = plan->filled - plan->n;
+    append(keys, p->rows_k, p->rows_v, begin + shift, old_end + shift);
+    append(keys, p->new_k, p->new_v, old_end - new_first, new_end - new_first);
+    append(keys, p->rows_k, p->rows_v, new_end, end);
 }
 
 /* MemFlow's sparse variant: each head's best frames of sink and bank in place of them all. */
@@ -421,7 +419,7 @@ append_routed(LayerPass *p, KeySequence *keys, ScopeTensor q)
     ScopeTensor sel_k = scope_context_scratch(p->ctx, o->dtype, 3, shape);
     ScopeTensor sel_v = scope_context_scratch(p->ctx, o->dtype, 3, shape);
     scope_wan_memory_route(p->ctx, sel_k, sel_v, q, frames_k, frames_v, n);
-    append(keys, sel_k, sel_v);
+    append(keys, sel_k, sel_v, 0, shape[0]);
 }
 
 static void
@@ -438,11 +436,8 @@ append_sink_and_local(LayerPass *p, KeySequence *keys, ScopeTensor q)
     } else {
         append_slots(p, keys, 0, sink);
         if (plan->bank_used > 0) {
-            append(keys,
-                   scope_tensor_slice(scope_tensor_select(p->cache->bank.k, 0, p->layer), 0, 0,
-                                      plan->bank_used),
-                   scope_tensor_slice(scope_tensor_select(p->cache->bank.v, 0, p->layer), 0, 0,
-                                      plan->bank_used));
+            append(keys, scope_tensor_select(p->cache->bank.k, 0, p->layer),
+                   scope_tensor_select(p->cache->bank.v, 0, p->layer), 0, plan->bank_used);
         }
     }
     if (sink == 0) {
@@ -491,9 +486,15 @@ append_window(LayerPass *p, KeySequence *keys)
     scope_op_copy(p->ctx, scope_tensor_slice(k, 0, sink, n_keys),
                   scope_tensor_slice(p->rows_k, 0, begin, begin + n_local));
     scope_op_rope(p->ctx, k, k, plan->window_rope);
-    append(keys, scope_tensor_slice(k, 0, 0, sink), scope_tensor_slice(p->rows_v, 0, 0, sink));
-    append(keys, scope_tensor_slice(k, 0, sink, n_keys),
-           scope_tensor_slice(p->rows_v, 0, begin, begin + n_local));
+    SCOPE_ASSERT(keys->n + 2 <= SCOPE_WAN_CACHE_MAX_SEGMENTS);
+    keys->segments[keys->n++] = (ScopeAttentionSegment){
+        .k = scope_tensor_slice(k, 0, 0, sink),
+        .v = scope_tensor_slice(p->rows_v, 0, 0, sink),
+    };
+    keys->segments[keys->n++] = (ScopeAttentionSegment){
+        .k = scope_tensor_slice(k, 0, sink, n_keys),
+        .v = scope_tensor_slice(p->rows_v, 0, begin, begin + n_local),
+    };
 }
 
 static void
@@ -508,8 +509,7 @@ collect_keys(LayerPass *p, KeySequence *keys, ScopeTensor q)
         if (plan->call.bias_past) {
             append_biased(p, keys, begin, plan->filled);
         } else {
-            append(keys, scope_tensor_slice(p->rows_k, 0, begin, plan->filled),
-                   scope_tensor_slice(p->rows_v, 0, begin, plan->filled));
+            append(keys, p->rows_k, p->rows_v, begin, plan->filled);
         }
         break;
     case SCOPE_WAN_CACHE_LONGLIVE:
@@ -520,8 +520,7 @@ collect_keys(LayerPass *p, KeySequence *keys, ScopeTensor q)
         append_window(p, keys);
         break;
     case SCOPE_WAN_CACHE_STREAM_DIFFUSION:
-        append(keys, scope_tensor_slice(p->rows_k, 0, 0, plan->filled),
-               scope_tensor_slice(p->rows_v, 0, 0, plan->filled));
+        append(keys, p->rows_k, p->rows_v, 0, plan->filled);
         break;
     }
 }

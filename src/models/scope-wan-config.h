@@ -33,6 +33,7 @@ typedef enum {
     SCOPE_WAN_ERROR_INPUT,
 } ScopeWanError;
 
+/** scope_wan_error_quark: the domain of ScopeWanError. Thread: any. Errors: none. Returns: it. */
 GQuark scope_wan_error_quark(void);
 
 /** ScopeWanConfig: zero means "not told" until scope_wan_config_resolve() has run. */

@@ -36,6 +36,7 @@ struct _ScopeWanModel {
     ScopeArena *host;  /* copies on the host: merged, rounded or unaligned weights */
     ScopeCheckpoint *weights, *vace_weights;
     GPtrArray *parts; /* arrays of ScopeLoraPart */
+    guint n_adapters; /* at run time */
     ScopeWanLinear patch_embedding;
     ScopeWanLinear text_in, text_out;
     ScopeWanLinear time_in, time_out, time_projection;

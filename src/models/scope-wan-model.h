@@ -77,6 +77,9 @@ void scope_wan_model_destroy(ScopeWanModel *model);
 /** scope_wan_model_get_config: (transfer none): the resolved dimensions. Thread: any. */
 const ScopeWanConfig *scope_wan_model_get_config(const ScopeWanModel *model);
 
+/** scope_wan_model_get_n_adapters: run-time adapters: length of lora_scales. Thread: any. */
+guint scope_wan_model_get_n_adapters(const ScopeWanModel *model);
+
 /** scope_wan_model_get_weights_bytes: bytes held beside the mapped files. Thread: any. */
 size_t scope_wan_model_get_weights_bytes(const ScopeWanModel *model);
 

@@ -299,6 +299,7 @@ scope_wan_model_load(ScopeContext *ctx, const ScopeWanLoadOptions *options, GErr
     g_autoptr(ScopeContext) cpu = scope_context_create(scope_backend_cpu(), ctx->pool, error);
 
     model->parts = g_ptr_array_new_with_free_func(g_free);
+    model->n_adapters = options->n_runtime;
     model->arena = scope_arena_create(ctx->backend, "weights");
     model->host = scope_arena_create(scope_backend_cpu(), "host weights");
     if (cpu == NULL || !open_files(model, options, error)) {
@@ -346,6 +347,12 @@ const ScopeWanConfig *
 scope_wan_model_get_config(const ScopeWanModel *model)
 {
     return &model->config;
+}
+
+guint
+scope_wan_model_get_n_adapters(const ScopeWanModel *model)
+{
+    return model->n_adapters;
 }
 
 size_t

@@ -37,6 +37,8 @@ const GoldenHandler golden_handlers[] = {
     {"wan-dit", "block_causal", golden_run_dit_block_causal},
     {"wan-dit", "causal", golden_run_dit_causal},
     {"wan-dit", "krea_recompute", golden_run_dit_recompute},
+    {"wan-dit", "rollout", golden_run_dit_rollout},
+    {"wan-dit", "sf_rollout", golden_run_dit_forcing},
     {"wan-dit", "lora", golden_run_dit_lora},
     {"wan-dit", "scheduler", golden_run_dit_scheduler},
     {"wan-dit", "v2v", golden_run_dit_v2v},

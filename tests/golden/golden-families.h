@@ -62,6 +62,10 @@ gboolean golden_run_flow_image(GoldenCase *c, GError **error);
 /* golden-dit-lora.c */
 gboolean golden_run_dit_lora(GoldenCase *c, GError **error);
 
+/* golden-dit-rollout.c */
+gboolean golden_run_dit_rollout(GoldenCase *c, GError **error);
+gboolean golden_run_dit_forcing(GoldenCase *c, GError **error);
+
 /* golden-dit-units.c */
 gboolean golden_run_dit_scheduler(GoldenCase *c, GError **error);
 gboolean golden_run_dit_v2v(GoldenCase *c, GError **error);
