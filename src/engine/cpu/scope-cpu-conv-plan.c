@@ -7,6 +7,7 @@
  */
 #include "engine/cpu/scope-cpu.h"
 
+#include <math.h>
 #include <string.h>
 
 #define NO_TAP INT32_MIN
@@ -190,6 +191,69 @@ pack_groups(ScopeArena *arena, ScopeTensor stored, ScopeWeight *w, GError **erro
     return TRUE;
 }
 
+/*
+ * [O/nr][taps][n_k][nr] floats of all phases to 8-bit values, kept as 16-bit pairs
+ * [O/nr][taps][n_k/2][nr][2]; the steps go into the weight's scales.
+ */
+static void
+quantise_phases(const Packer *p, const float *wide, int16_t *dst)
+{
+    ScopeCpuConvPlan *plan = p->plan;
+    int64_t nr = p->nr, n_out = p->weight->n_out, n_pairs = (plan->n_k + 1) / 2, at = 0;
+    int n_phases = plan->out_step_h * plan->out_step_w;
+    g_autofree float *top = g_new0(float, n_out);
+    for (int pass = 0; pass < 2; pass++) {
+        for (int i = 0; i < n_phases; i++) {
+            ScopeCpuConvPhase *phase = &plan->phases[i];
+            int64_t rows = phase->n_taps * plan->n_k;
+            for (int64_t j = 0; j < n_out * rows; j++) {
+                int64_t o = j / rows, row = j % rows, tap = row / plan->n_k, k = row % plan->n_k;
+                float v = wide[phase->weights + ((o / nr) * rows + row) * nr + o % nr];
+                if (pass == 0) {
+                    top[o] = MAX(top[o], fabsf(v));
+                } else {
+                    int64_t pair = ((o / nr) * phase->n_taps + tap) * n_pairs + k / 2;
+                    dst[at + (pair * nr + o % nr) * 2 + k % 2] =
+                        (int16_t)rintf(top[o] > 0.0F ? v * (127.0F / top[o]) : 0.0F);
+                }
+            }
+            if (pass == 1) {
+                phase->weights = at;
+                at += (n_out + nr - 1) / nr * phase->n_taps * n_pairs * nr * 2;
+            }
+        }
+    }
+    for (int64_t o = 0; o < n_out; o++) {
+        ((float *)p->weight->scale.data)[o] *= top[o] / 127.0F;
+    }
+}
+
+/* Packs the weights of all phases in their final form. */
+static gboolean
+pack_weights(ScopeArena *arena, Packer *p, ScopeWeight *weight, int64_t n_weights, GError **error)
+{
+    if (weight->store != SCOPE_WEIGHT_STORE_INT8) {
+        if (!scope_arena_reserve(arena, (size_t)n_weights * sizeof(float), error)) {
+            return FALSE;
+        }
+        weight->packed = scope_arena_alloc(arena, SCOPE_DTYPE_F32, SCOPE_SHAPE(n_weights));
+        memset(weight->packed.data, 0, (size_t)n_weights * sizeof(float));
+        visit_phases(p, weight->packed.data);
+        return TRUE;
+    }
+    int64_t n_bytes = n_weights / p->plan->n_k * ((p->plan->n_k + 1) / 2 * 2) * 2;
+    if (!scope_cpu_prepare_scales(arena, weight, error) ||
+        !scope_arena_reserve(arena, (size_t)n_bytes, error)) {
+        return FALSE;
+    }
+    weight->packed = scope_arena_alloc(arena, SCOPE_DTYPE_U8, SCOPE_SHAPE(n_bytes));
+    memset(weight->packed.data, 0, (size_t)n_bytes);
+    g_autofree float *wide = g_new0(float, n_weights);
+    visit_phases(p, wide);
+    quantise_phases(p, wide, weight->packed.data);
+    return TRUE;
+}
+
 gboolean
 scope_cpu_prepare_conv(ScopeArena *arena, ScopeTensor stored, ScopeWeight *weight, GError **error)
 {
@@ -210,16 +274,15 @@ scope_cpu_prepare_conv(ScopeArena *arena, ScopeTensor stored, ScopeWeight *weigh
     int64_t n_phases = (int64_t)plan.out_step_h * plan.out_step_w;
     int64_t n_bytes = (int64_t)sizeof plan + n_phases * (int64_t)sizeof(ScopeCpuConvPhase) +
                       plan.n_taps * (int64_t)sizeof(ScopeCpuConvTap);
-    if (!scope_arena_reserve(arena, (size_t)n_bytes + (size_t)n_weights * sizeof(float) + 128,
-                             error)) {
+    if (!scope_arena_reserve(arena, (size_t)n_bytes, error)) {
         return FALSE;
     }
     weight->aux = scope_arena_alloc(arena, SCOPE_DTYPE_U8, SCOPE_SHAPE(n_bytes));
-    weight->packed = scope_arena_alloc(arena, SCOPE_DTYPE_F32, SCOPE_SHAPE(n_weights));
     plan.phases = (ScopeCpuConvPhase *)((char *)weight->aux.data + sizeof plan);
     plan.taps = (ScopeCpuConvTap *)(plan.phases + n_phases);
-    memset(weight->packed.data, 0, (size_t)n_weights * sizeof(float));
-    visit_phases(&packer, weight->packed.data);
+    if (!pack_weights(arena, &packer, weight, n_weights, error)) {
+        return FALSE;
+    }
     memcpy(weight->aux.data, &plan, sizeof plan);
     return TRUE;
 }

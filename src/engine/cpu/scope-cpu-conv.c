@@ -20,8 +20,15 @@ typedef struct {
     const ScopeWeight *weight;
     const ScopeEpilogue *e;
     ScopePadMode pad_mode;
+    gboolean is_int8;
+    float int8_scale; /* value of one step of the quantised input */
+    struct {
+        const char *base;
+        int64_t frame, row, pixel; /* distances in bytes */
+    } image[2];                    /* frames before the input, and the input */
+    int64_t n_context;
     int64_t pixels_per_tile, n_pixel_tiles, n_panels, n_panel_groups, panels_per_group;
-    const float *zeros;
+    const char *zeros;
     char *scratch; /* per thread: addresses, sums */
     int64_t scratch_each;
 } Conv;
@@ -33,25 +40,18 @@ typedef struct {
     const ScopeCpuConvPhase *phase;
 } Tile;
 
-static const float *
-source_frame(const Conv *c, int64_t t, const ScopeTensor **image)
-{
-    int64_t n_context = scope_tensor_is_none(c->context) ? 0 : c->context.shape[0];
-    *image = t < n_context ? &c->context : &c->x;
-    return (const float *)(*image)->data +
-           (t < n_context ? t : t - n_context) * (*image)->stride[0];
-}
-
 /* Notes the sources of one tap for all pixels of the tile, at rows[pixel / mr][.][pixel % mr]. */
 static void
-note_tap(const Conv *c, const Tile *tile, const ScopeCpuConvTap *tap, const float **rows)
+note_tap(const Conv *c, const Tile *tile, const ScopeCpuConvTap *tap, const char **rows)
 {
     const ScopeCpuConvPlan *plan = c->plan;
-    const ScopeTensor *image;
-    const float *frame =
-        source_frame(c, tile->frame * c->weight->geometry.stride_t + tap->dt, &image);
+    int64_t t = tile->frame * c->weight->geometry.stride_t + tap->dt;
+    int which = t >= c->n_context;
+    int64_t row_step = c->image[which].row, pixel_step = c->image[which].pixel;
+    const char *frame =
+        c->image[which].base + (which ? t - c->n_context : t) * c->image[which].frame;
     int64_t mr = c->k->mr, group_step = tile->phase->n_taps * mr, up = plan->upsample;
-    int64_t h = image->shape[1] * up, w = image->shape[2] * up;
+    int64_t h = c->x.shape[1] * up, w = c->x.shape[2] * up;
     int64_t limit_w = plan->is_merged ? w - c->weight->kernel_w + 1 : w;
     int64_t jy = tile->first / tile->grid_w, jx = tile->first % tile->grid_w;
     int64_t iy = scope_cpu_pad_index(jy * plan->in_step_h + tap->dy, h, c->pad_mode);
@@ -61,9 +61,8 @@ note_tap(const Conv *c, const Tile *tile, const ScopeCpuConvTap *tap, const floa
         if (ix < 0 || ix >= limit_w) {
             ix = scope_cpu_pad_index(ix, w, c->pad_mode);
         }
-        rows[lane] = iy < 0 || ix < 0
-                         ? c->zeros
-                         : frame + iy / up * image->stride[1] + ix / up * image->stride[2];
+        rows[lane] =
+            iy < 0 || ix < 0 ? c->zeros : frame + iy / up * row_step + ix / up * pixel_step;
         if (++lane == mr) {
             lane = 0;
             rows += group_step;
@@ -80,7 +79,7 @@ note_tap(const Conv *c, const Tile *tile, const ScopeCpuConvTap *tap, const floa
 
 /* Sums of one panel of outputs for all pixels of the tile. */
 static void
-sum_panel(const Conv *c, const Tile *tile, const float *const *rows, const float *weights,
+sum_panel(const Conv *c, const Tile *tile, const char *const *rows, const float *weights,
           float *sums)
 {
     int64_t mr = c->k->mr, nr = c->k->nr, n_k = c->plan->n_k, n_taps = tile->phase->n_taps;
@@ -95,11 +94,38 @@ sum_panel(const Conv *c, const Tile *tile, const float *const *rows, const float
         for (int64_t k = 0; k < n_k; k += depth) {
             const float *b = weights + (tap * n_k + k) * nr;
             for (int64_t i = 0; i < tile->n; i += mr) {
-                c->k->gemm_rows(n, rows + i * n_taps + tap * mr, k, MIN(depth, n_k - k), b,
-                                sums + i * nr, nr, tap + k > 0);
+                c->k->gemm_rows(n, (const float *const *)rows + i * n_taps + tap * mr, k,
+                                MIN(depth, n_k - k), b, sums + i * nr, nr, tap + k > 0);
             }
         }
     }
+}
+
+/* The same with 8-bit weights: exact sums of pairs, then one factor for all. */
+static void
+sum_panel_int8(const Conv *c, const Tile *tile, const char *const *rows, const int16_t *weights,
+               float *sums)
+{
+    int64_t mr = c->k->mr, nr = c->k->nr, n_taps = tile->phase->n_taps;
+    int64_t n_pairs = (c->plan->n_k + 1) / 2;
+    int64_t taps_each = n_pairs < DEPTH ? MIN(n_taps, DEPTH / n_pairs) : 1;
+    int64_t n_pieces = (n_pairs + DEPTH + DEPTH / 2 - 1) / (DEPTH + DEPTH / 2);
+    int64_t depth = taps_each > 1 ? n_pairs : (n_pairs + n_pieces - 1) / n_pieces;
+    int32_t *exact = (int32_t *)(void *)sums;
+    if (n_taps == 0) {
+        memset(sums, 0, (size_t)(tile->n * nr) * sizeof(float));
+    }
+    for (int64_t tap = 0; tap < n_taps; tap += taps_each) {
+        int64_t n = MIN(taps_each, n_taps - tap);
+        for (int64_t k = 0; k < n_pairs; k += depth) {
+            const int16_t *b = weights + (tap * n_pairs + k) * nr * 2;
+            for (int64_t i = 0; i < tile->n; i += mr) {
+                c->k->gemm_rows_s16(n, (const int16_t *const *)rows + i * n_taps + tap * mr, 2 * k,
+                                    MIN(depth, n_pairs - k), b, exact + i * nr, nr, tap + k > 0);
+            }
+        }
+    }
+    c->k->from_s32(exact, c->int8_scale, NULL, sums, tile->n * nr);
 }
 
 /* Finishes one panel: runs of pixels that lie at equal distance in the output. */
@@ -124,6 +150,12 @@ finish_panel(const Conv *c, const Tile *tile, const float *sums, int64_t panel)
     }
 }
 
+static int64_t
+div_up(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
 static void
 conv_tile(int64_t index, int thread_index, void *user_data)
 {
@@ -143,24 +175,132 @@ conv_tile(int64_t index, int thread_index, void *user_data)
     if (tile.n <= 0) {
         return;
     }
-    const float **rows = (const float **)(c->scratch + thread_index * c->scratch_each);
+    const char **rows = (const char **)(c->scratch + thread_index * c->scratch_each);
     float *sums = (float *)(rows + c->pixels_per_tile * MAX(1, c->plan->n_taps));
     for (int64_t t = 0; t < tile.phase->n_taps; t++) {
         note_tap(c, &tile, &plan->taps[tile.phase->first_tap + t], rows + t * c->k->mr);
     }
     int64_t last = MIN(c->n_panels, (group + 1) * c->panels_per_group);
     for (int64_t panel = group * c->panels_per_group; panel < last; panel++) {
-        const float *weights = (const float *)c->weight->packed.data + tile.phase->weights +
-                               panel * tile.phase->n_taps * plan->n_k * c->k->nr;
-        sum_panel(c, &tile, rows, weights, sums);
+        if (c->is_int8) {
+            int64_t n_pairs = (plan->n_k + 1) / 2;
+            const int16_t *weights = (const int16_t *)c->weight->packed.data + tile.phase->weights +
+                                     panel * tile.phase->n_taps * n_pairs * c->k->nr * 2;
+            sum_panel_int8(c, &tile, rows, weights, sums);
+        } else {
+            const float *weights = (const float *)c->weight->packed.data + tile.phase->weights +
+                                   panel * tile.phase->n_taps * plan->n_k * c->k->nr;
+            sum_panel(c, &tile, rows, weights, sums);
+        }
         finish_panel(c, &tile, sums, panel);
     }
 }
 
-static int64_t
-div_up(int64_t a, int64_t b)
+#define QUANTISE_TILE 65536
+
+typedef struct {
+    const ScopeKernels *k;
+    ScopeTensor t; /* contiguous */
+    float *top;    /* per tile */
+    float factor;
+    int16_t *q;
+} Quantise;
+
+static void
+top_tile(int64_t tile, int thread_index, void *user_data)
 {
-    return (a + b - 1) / b;
+    const Quantise *q = user_data;
+    (void)thread_index;
+    int64_t n = scope_tensor_n_elements(q->t), first = tile * QUANTISE_TILE;
+    q->top[tile] = q->k->abs_max((const float *)q->t.data + first, MIN(QUANTISE_TILE, n - first));
+}
+
+static void
+quantise_tile(int64_t tile, int thread_index, void *user_data)
+{
+    const Quantise *q = user_data;
+    (void)thread_index;
+    int64_t n = scope_tensor_n_elements(q->t), first = tile * QUANTISE_TILE;
+    q->k->quantize_s16((const float *)q->t.data + first, q->factor, q->q + first,
+                       MIN(QUANTISE_TILE, n - first));
+}
+
+static float
+find_top(ScopeContext *ctx, const ScopeKernels *k, ScopeTensor t)
+{
+    int64_t n_tiles = div_up(scope_tensor_n_elements(t), QUANTISE_TILE);
+    ScopeArenaMark mark = scope_arena_mark(ctx->scratch);
+    Quantise q = {.k = k, .t = t};
+    q.top = scope_context_scratch(ctx, SCOPE_DTYPE_F32, SCOPE_SHAPE(n_tiles)).data;
+    scope_pool_run(ctx->pool, n_tiles, top_tile, &q);
+    float top = k->abs_max(q.top, n_tiles);
+    scope_arena_release(ctx->scratch, mark);
+    return top;
+}
+
+/* One scale for all frames of the call: taps of different frames add up. */
+static void
+quantise_input(ScopeContext *ctx, Conv *c)
+{
+    ScopeTensor part[2] = {c->context, c->x};
+    float top = 0.0F, limit = scope_cpu_activation_limit((int64_t)c->plan->n_taps * c->plan->n_k);
+    for (int i = 0; i < 2; i++) {
+        if (scope_tensor_is_none(part[i])) {
+            continue;
+        }
+        if (!scope_tensor_is_contiguous(part[i])) {
+            ScopeTensor copy = scope_context_scratch(ctx, SCOPE_DTYPE_F32, 4, part[i].shape);
+            scope_cpu_copy(ctx, copy, part[i]);
+            part[i] = copy;
+        }
+        top = MAX(top, find_top(ctx, c->k, part[i]));
+    }
+    c->int8_scale = top / limit;
+    for (int i = 0; i < 2; i++) {
+        if (scope_tensor_is_none(part[i])) {
+            continue;
+        }
+        /* one value more: the last pair of an odd count reads it, times zero */
+        int64_t n = scope_tensor_n_elements(part[i]);
+        Quantise q = {.k = c->k, .t = part[i], .factor = top > 0.0F ? limit / top : 0.0F};
+        q.q = scope_context_scratch(ctx, SCOPE_DTYPE_U8, SCOPE_SHAPE(2 * n + 2)).data;
+        q.q[n] = 0;
+        scope_pool_run(ctx->pool, div_up(n, QUANTISE_TILE), quantise_tile, &q);
+        c->image[i].base = (const char *)q.q;
+        c->image[i].pixel = part[i].shape[3] * 2;
+        c->image[i].row = c->image[i].pixel * part[i].shape[2];
+        c->image[i].frame = c->image[i].row * part[i].shape[1];
+    }
+}
+
+static void
+note_image(Conv *c, int i, ScopeTensor t)
+{
+    if (!scope_tensor_is_none(t)) {
+        c->image[i].base = t.data;
+        c->image[i].frame = t.stride[0] * (int64_t)sizeof(float);
+        c->image[i].row = t.stride[1] * (int64_t)sizeof(float);
+        c->image[i].pixel = t.stride[2] * (int64_t)sizeof(float);
+    }
+}
+
+/* Input addresses; copies or quantises the input where the plan wants it. */
+static void
+prepare_input(ScopeContext *ctx, Conv *c)
+{
+    c->n_context = scope_tensor_is_none(c->context) ? 0 : c->context.shape[0];
+    if (c->is_int8) {
+        quantise_input(ctx, c);
+        return;
+    }
+    if (c->plan->is_merged && c->x.stride[2] != c->x.shape[3]) {
+        /* a merged tap reads neighbouring pixels as one run */
+        ScopeTensor copy = scope_context_scratch(ctx, SCOPE_DTYPE_F32, 4, c->x.shape);
+        scope_cpu_copy(ctx, copy, c->x);
+        c->x = copy;
+    }
+    note_image(c, 0, c->context);
+    note_image(c, 1, c->x);
 }
 
 static void
@@ -183,12 +323,13 @@ run_plan(ScopeContext *ctx, Conv *c)
     c->panels_per_group = div_up(c->n_panels, c->n_panel_groups);
     c->n_panel_groups = div_up(c->n_panels, c->panels_per_group);
     ScopeArenaMark mark = scope_arena_mark(ctx->scratch);
+    prepare_input(ctx, c);
     int64_t n_addresses = c->pixels_per_tile * MAX(1, plan->n_taps);
     c->scratch_each =
         n_addresses * (int64_t)sizeof(void *) + c->pixels_per_tile * nr * (int64_t)sizeof(float);
     c->scratch =
         scope_context_scratch(ctx, SCOPE_DTYPE_U8, SCOPE_SHAPE(n_threads, c->scratch_each)).data;
-    ScopeTensor zeros = scope_context_scratch(ctx, SCOPE_DTYPE_F32, SCOPE_SHAPE(plan->n_k));
+    ScopeTensor zeros = scope_context_scratch(ctx, SCOPE_DTYPE_F32, SCOPE_SHAPE(plan->n_k + 1));
     memset(zeros.data, 0, scope_tensor_n_bytes(zeros));
     c->zeros = zeros.data;
     scope_pool_run(ctx->pool, n_tiles * c->n_panel_groups, conv_tile, c);
@@ -203,7 +344,6 @@ scope_cpu_conv(ScopeContext *ctx, ScopeTensor y, ScopeTensor x, const ScopeWeigh
         scope_cpu_conv_groups(ctx, y, x, weight, options);
         return;
     }
-    ScopeArenaMark mark = scope_arena_mark(ctx->scratch);
     Conv c = {.k = scope_kernels_get(),
               .plan = weight->aux.data,
               .y = y,
@@ -211,14 +351,9 @@ scope_cpu_conv(ScopeContext *ctx, ScopeTensor y, ScopeTensor x, const ScopeWeigh
               .context = options->context,
               .weight = weight,
               .e = &options->epilogue,
-              .pad_mode = weight->geometry.pad_mode};
-    if (c.plan->is_merged && x.stride[2] != x.shape[3]) {
-        /* a merged tap reads neighbouring pixels as one run */
-        c.x = scope_context_scratch(ctx, SCOPE_DTYPE_F32, 4, x.shape);
-        scope_cpu_copy(ctx, c.x, x);
-    }
+              .pad_mode = weight->geometry.pad_mode,
+              .is_int8 = weight->store == SCOPE_WEIGHT_STORE_INT8};
     run_plan(ctx, &c);
-    scope_arena_release(ctx->scratch, mark);
 }
 
 void
@@ -232,6 +367,7 @@ scope_cpu_conv_transpose(ScopeContext *ctx, ScopeTensor y, ScopeTensor x, const 
               .context = SCOPE_TENSOR_NONE,
               .weight = weight,
               .e = epilogue,
-              .pad_mode = SCOPE_PAD_ZEROS};
+              .pad_mode = SCOPE_PAD_ZEROS,
+              .is_int8 = weight->store == SCOPE_WEIGHT_STORE_INT8};
     run_plan(ctx, &c);
 }

@@ -111,6 +111,10 @@ void
 scope_cpu_linear(ScopeContext *ctx, ScopeTensor y, ScopeTensor x, const ScopeWeight *weight,
                  const ScopeEpilogue *epilogue)
 {
+    if (weight->store == SCOPE_WEIGHT_STORE_INT8) {
+        scope_cpu_linear_int8(ctx, y, x, weight, epilogue);
+        return;
+    }
     const ScopeKernels *k = scope_kernels_get();
     ScopeArenaMark mark = scope_arena_mark(ctx->scratch);
     Linear l = {.k = k, .y = y, .x = x, .weight = weight, .e = epilogue};

@@ -5,14 +5,71 @@
  */
 #include "engine/cpu/scope-cpu.h"
 
+#include <math.h>
+
+/* Room for one scale per output; takes over a scale that the file had. */
+gboolean
+scope_cpu_prepare_scales(ScopeArena *arena, ScopeWeight *weight, GError **error)
+{
+    if (!scope_arena_reserve(arena, (size_t)weight->n_out * sizeof(float), error)) {
+        return FALSE;
+    }
+    ScopeTensor given = weight->scale;
+    weight->scale = scope_arena_alloc(arena, SCOPE_DTYPE_F32, SCOPE_SHAPE(weight->n_out));
+    float *scale = weight->scale.data;
+    for (int64_t o = 0; o < weight->n_out; o++) {
+        scale[o] = scope_tensor_is_none(given)
+                       ? 1.0F
+                       : ((const float *)given.data)[given.shape[0] > 1 ? o : 0];
+    }
+    return TRUE;
+}
+
+/* One row of 8-bit weights; returns the value of one step. */
+static float
+quantize_row(const float *row, int64_t n, int8_t *q)
+{
+    float top = scope_kernels_get()->abs_max(row, n), factor = top > 0.0F ? 127.0F / top : 0.0F;
+    for (int64_t i = 0; i < n; i++) {
+        q[i] = (int8_t)rintf(row[i] * factor);
+    }
+    return top / 127.0F;
+}
+
+static gboolean
+prepare_int8(ScopeArena *arena, ScopeTensor stored, ScopeWeight *weight, GError **error)
+{
+    int64_t n_out = weight->n_out, n_in = weight->n_in;
+    if (!scope_cpu_prepare_scales(arena, weight, error) ||
+        !scope_arena_reserve(arena, (size_t)(n_out * n_in), error)) {
+        return FALSE;
+    }
+    weight->store = SCOPE_WEIGHT_STORE_INT8;
+    weight->packed = scope_arena_alloc(arena, SCOPE_DTYPE_I8, SCOPE_SHAPE(n_out, n_in));
+    g_autofree float *row = g_new(float, n_in);
+    int64_t row_bytes = n_in * (int64_t)scope_dtype_size(stored.dtype);
+    for (int64_t o = 0; o < n_out; o++) {
+        scope_kernels_get()->widen(stored.dtype, (const char *)stored.data + o * row_bytes, row,
+                                   n_in);
+        ((float *)weight->scale.data)[o] *=
+            quantize_row(row, n_in, (int8_t *)weight->packed.data + o * n_in);
+    }
+    return TRUE;
+}
+
 gboolean
 scope_cpu_prepare_weight(ScopeContext *ctx, ScopeArena *arena, ScopeTensor stored,
                          ScopeWeightStore store, ScopeWeight *weight, GError **error)
 {
     (void)ctx;
     if (weight->kind != SCOPE_WEIGHT_KIND_LINEAR) {
-        weight->store = SCOPE_WEIGHT_STORE_PACK;
+        weight->store = store == SCOPE_WEIGHT_STORE_INT8 && weight->geometry.groups == 1
+                            ? SCOPE_WEIGHT_STORE_INT8
+                            : SCOPE_WEIGHT_STORE_PACK;
         return scope_cpu_prepare_conv(arena, stored, weight, error);
+    }
+    if (store == SCOPE_WEIGHT_STORE_INT8) {
+        return prepare_int8(arena, stored, weight, error);
     }
     if (store == SCOPE_WEIGHT_STORE_KEEP) {
         weight->store = SCOPE_WEIGHT_STORE_KEEP;

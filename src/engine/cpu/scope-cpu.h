@@ -74,6 +74,17 @@ typedef struct {
     ScopeCpuConvTap *taps;
 } ScopeCpuConvPlan;
 
+/**
+ * Largest 16-bit activation whose sum of @n products with 8-bit weights stays within 32 bits. At
+ * least 10 bits for the widest layers, 13 for most: far finer than the weights.
+ */
+static inline float
+scope_cpu_activation_limit(int64_t n)
+{
+    int64_t limit = INT32_MAX / 127 / MAX(n, 1);
+    return (float)CLAMP(limit, 1, INT16_MAX);
+}
+
 /** Maps a coordinate outside [0, n) by the pad mode; -1 means zero. Thread: any. */
 static inline int64_t
 scope_cpu_pad_index(int64_t i, int64_t n, ScopePadMode mode)
@@ -94,10 +105,13 @@ scope_cpu_pad_index(int64_t i, int64_t n, ScopePadMode mode)
 
 gboolean scope_cpu_prepare_weight(ScopeContext *ctx, ScopeArena *arena, ScopeTensor stored,
                                   ScopeWeightStore store, ScopeWeight *weight, GError **error);
+gboolean scope_cpu_prepare_scales(ScopeArena *arena, ScopeWeight *weight, GError **error);
 gboolean scope_cpu_prepare_conv(ScopeArena *arena, ScopeTensor stored, ScopeWeight *weight,
                                 GError **error);
 void scope_cpu_linear(ScopeContext *ctx, ScopeTensor y, ScopeTensor x, const ScopeWeight *weight,
                       const ScopeEpilogue *epilogue);
+void scope_cpu_linear_int8(ScopeContext *ctx, ScopeTensor y, ScopeTensor x,
+                           const ScopeWeight *weight, const ScopeEpilogue *epilogue);
 void scope_cpu_matmul(ScopeContext *ctx, ScopeTensor y, ScopeTensor a, ScopeTensor b, float alpha);
 void scope_cpu_conv(ScopeContext *ctx, ScopeTensor y, ScopeTensor x, const ScopeWeight *weight,
                     const ScopeConvOptions *options);

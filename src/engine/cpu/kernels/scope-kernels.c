@@ -68,6 +68,125 @@ gemm_columns(int64_t n_k, const float *a, int64_t a_col, const float *b, int64_t
     EACH(SUM_STORE)
 }
 
+/* ---- products of 16-bit integers ------------------------------------------------------------ */
+
+/* Eight (VLEN) sums of two neighbouring products each. */
+static inline vi
+multiply_pairs(vi a, vi b)
+{
+#if defined(__AVX512BW__)
+    return (vi)_mm512_madd_epi16((__m512i)a, (__m512i)b);
+#elif defined(__AVX2__)
+    return (vi)_mm256_madd_epi16((__m256i)a, (__m256i)b);
+#elif defined(__SSE2__)
+    return (vi)_mm_madd_epi16((__m128i)a, (__m128i)b);
+#else
+    return (a << 16 >> 16) * (b << 16 >> 16) + (a >> 16) * (b >> 16);
+#endif
+}
+
+static inline vi
+load_int(const void *p)
+{
+    vi v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline vi
+set_pair(const int16_t *p)
+{
+    int32_t pair;
+    memcpy(&pair, p, sizeof pair);
+    return (vi){0} + pair;
+}
+
+#define INT_ZERO(i)    vi s##i##a = {0}, s##i##b = {0};
+#define INT_POINTER(i) const int16_t *r##i = rows[i] + offset;
+#define INT_STEP(i)                                                                                \
+    {                                                                                              \
+        vi pair = set_pair(r##i + 2 * k);                                                          \
+        s##i##a += multiply_pairs(pair, b0);                                                       \
+        s##i##b += multiply_pairs(pair, b1);                                                       \
+    }
+#define INT_ADD(i)                                                                                 \
+    s##i##a += load_int(c + i * c_row);                                                            \
+    s##i##b += load_int(c + i * c_row + VLEN);
+#define INT_STORE(i)                                                                               \
+    memcpy(c + i * c_row, &s##i##a, sizeof s##i##a);                                               \
+    memcpy(c + i * c_row + VLEN, &s##i##b, sizeof s##i##b);
+
+static void
+gemm_rows_s16(int64_t n_taps, const int16_t *const *rows, int64_t offset, int64_t n_pairs,
+              const int16_t *b, int32_t *c, int64_t c_row, gboolean accumulate)
+{
+    EACH(INT_ZERO)
+    for (int64_t t = 0; t < n_taps; t++, rows += MR) {
+        EACH(INT_POINTER)
+        for (int64_t k = 0; k < n_pairs; k++, b += 2 * NR) {
+            vi b0 = load_int(b), b1 = load_int(b + 2 * VLEN);
+            EACH(INT_STEP)
+        }
+    }
+    if (accumulate) {
+        EACH(INT_ADD)
+    }
+    EACH(INT_STORE)
+}
+
+static float
+abs_max(const float *x, int64_t n)
+{
+    vf top0 = {0}, top1 = {0};
+    int64_t i = 0;
+    for (; i + 2 * VLEN <= n; i += 2 * VLEN) {
+        top0 = vmax(vabs(vload(x + i)), top0);
+        top1 = vmax(vabs(vload(x + i + VLEN)), top1);
+    }
+    float lane[VLEN], top = 0.0F;
+    vstore(lane, vmax(top0, top1));
+    for (int j = 0; j < VLEN; j++) {
+        top = lane[j] > top ? lane[j] : top;
+    }
+    for (; i < n; i++) {
+        top = fabsf(x[i]) > top ? fabsf(x[i]) : top;
+    }
+    return top;
+}
+
+static void
+quantize_s16(const float *x, float factor, int16_t *q, int64_t n)
+{
+    typedef int16_t Half __attribute__((vector_size(VLEN * 2), aligned(2), may_alias));
+    int64_t i = 0;
+    for (; i + VLEN <= n; i += VLEN) {
+        vi v = __builtin_convertvector(vround_small(vload(x + i) * factor), vi);
+        *(Half *)(q + i) = __builtin_convertvector(v, Half);
+    }
+    for (; i < n; i++) {
+        float v = x[i] * factor;
+        q[i] = (int16_t)((v + 12582912.0F) - 12582912.0F);
+    }
+}
+
+static void
+widen_s8(const int8_t *src, int16_t *dst, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        dst[i] = src[i];
+    }
+}
+
+static void
+from_s32(const int32_t *sum, float factor, const float *factors, float *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        int32_t v;
+        memcpy(&v, sum + i, sizeof v); /* y may be the same memory */
+        y[i] = (float)v * (factors ? factors[i] : factor);
+    }
+}
+
 /* ---- widening ------------------------------------------------------------------------------- */
 
 #if defined(__AVX2__)
@@ -510,6 +629,11 @@ SCOPE_KERNELS_GET(void)
         .nr = NR,
         .gemm_rows = gemm_rows,
         .gemm_columns = gemm_columns,
+        .gemm_rows_s16 = gemm_rows_s16,
+        .abs_max = abs_max,
+        .quantize_s16 = quantize_s16,
+        .widen_s8 = widen_s8,
+        .from_s32 = from_s32,
         .widen = widen,
         .activate = activate,
         .finish = finish,

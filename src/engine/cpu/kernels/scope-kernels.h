@@ -51,6 +51,26 @@ typedef struct {
     void (*gemm_columns)(int64_t n_k, const float *a, int64_t a_col, const float *b, int64_t b_row,
                          float *c, int64_t c_row);
 
+    /**
+     * As gemm_rows with 16-bit integers and exact 32-bit sums: values come in pairs of neighbouring
+     * k. @n_pairs: pairs per tap; @offset: in values; @b: [n_taps*n_pairs][nr][2].
+     */
+    void (*gemm_rows_s16)(int64_t n_taps, const int16_t *const *rows, int64_t offset,
+                          int64_t n_pairs, const int16_t *b, int32_t *c, int64_t c_row,
+                          gboolean accumulate);
+
+    /** Largest magnitude of @n values, 0 for none. */
+    float (*abs_max)(const float *x, int64_t n);
+
+    /** q = round to nearest even (x * factor); the caller keeps the result within 16 bits. */
+    void (*quantize_s16)(const float *x, float factor, int16_t *q, int64_t n);
+
+    /** Widens 8-bit to 16-bit integers. */
+    void (*widen_s8)(const int8_t *src, int16_t *dst, int64_t n);
+
+    /** y = sum * factor, or sum * factors[i] where @factors is not NULL; y may be sum. */
+    void (*from_s32)(const int32_t *sum, float factor, const float *factors, float *y, int64_t n);
+
     /** Widens @n elements of any type; @src needs no alignment. */
     void (*widen)(ScopeDType dtype, const void *src, float *dst, int64_t n);
 
