@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goldens of LoRA files: every naming form merged into one base gives the recorded weights. The
- * strength and the expected group of a file follow from the case text: files with alpha are merged
- * with 0.8, files without with 1. Main thread. */
+ * expected tensors are grouped as "scale<strength>_alpha/...", "scale<strength>_noalpha/..." and
+ * "generator_lora_alpha_equals_rank/..."; a file belongs to the group that its kind and its alpha
+ * say. Main thread. */
 #include "golden-families.h"
 
 #include <string.h>
@@ -39,6 +40,22 @@ check_merge(GoldenCase *c, const char *file, const ScopeLoraFile *lora, ScopeChe
                  scope_lora_file_get_n_entries(lora));
 }
 
+/* Finds the group of a file among the expected tensors, and its strength. */
+static char *
+find_group(const ScopeCheckpoint *expected, gboolean torch, gboolean alpha, double *ret_strength)
+{
+    for (guint i = 0; i < scope_checkpoint_get_n_tensors(expected); i++) {
+        const char *name = scope_checkpoint_get_tensor(expected, i)->name;
+        g_autofree char *group = g_strndup(name, strcspn(name, "/"));
+        gboolean scaled = g_str_has_prefix(group, "scale");
+        if (torch ? !scaled : scaled && g_str_has_suffix(group, alpha ? "_alpha" : "_noalpha")) {
+            *ret_strength = scaled ? g_ascii_strtod(group + strlen("scale"), NULL) : 1;
+            return g_steal_pointer(&group);
+        }
+    }
+    return NULL;
+}
+
 gboolean
 golden_run_lora_files(GoldenCase *c, GError **error)
 {
@@ -55,7 +72,8 @@ golden_run_lora_files(GoldenCase *c, GError **error)
     while ((name = g_dir_read_name(folder)) != NULL) {
         g_autoptr(ScopeLoraFile) lora = NULL;
         gboolean torch = g_str_has_suffix(name, ".pt");
-        gboolean alpha;
+        g_autofree char *group = NULL;
+        double strength = 0;
         if (strcmp(name, "case.json") == 0 || strcmp(name, "base.safetensors") == 0 ||
             strcmp(name, "expected.safetensors") == 0) {
             continue;
@@ -64,12 +82,12 @@ golden_run_lora_files(GoldenCase *c, GError **error)
         if (lora == NULL) {
             return FALSE;
         }
-        alpha = scope_lora_file_get_entry(lora, 0)->has_alpha;
-        check_merge(c, name, lora, base, expected, alpha ? 0.8 : 1.0,
-                    torch   ? "generator_lora_alpha_equals_rank"
-                    : alpha ? "scale0.8_alpha"
-                            : "scale1_noalpha",
-                    atol, rtol);
+        group =
+            find_group(expected, torch, scope_lora_file_get_entry(lora, 0)->has_alpha, &strength);
+        if (group == NULL) {
+            return golden_not_understood(error, "no expected weights belong to %s", name);
+        }
+        check_merge(c, name, lora, base, expected, strength, group, atol, rtol);
     }
     return TRUE;
 }
