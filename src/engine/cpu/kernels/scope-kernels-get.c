@@ -41,7 +41,8 @@ scope_kernels_get(void)
         gboolean portable = limit && !strcmp(limit, "portable");
         gboolean avx2 = limit && !strcmp(limit, "avx2");
         if (!portable && !avx2 && can_run("avx512")) {
-            k = scope_kernels_avx512();
+            k = __builtin_cpu_supports("avx512vnni") ? scope_kernels_avx512vnni()
+                                                     : scope_kernels_avx512();
         } else if (!portable && can_run("avx2")) {
             k = scope_kernels_avx2();
         }

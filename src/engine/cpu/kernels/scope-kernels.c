@@ -70,18 +70,20 @@ gemm_columns(int64_t n_k, const float *a, int64_t a_col, const float *b, int64_t
 
 /* ---- products of 16-bit integers ------------------------------------------------------------ */
 
-/* Eight (VLEN) sums of two neighbouring products each. */
+/* sum + two neighbouring products, in each of VLEN lanes. */
 static inline vi
-multiply_pairs(vi a, vi b)
+add_pairs(vi sum, vi a, vi b)
 {
-#if defined(__AVX512BW__)
-    return (vi)_mm512_madd_epi16((__m512i)a, (__m512i)b);
+#if defined(__AVX512VNNI__)
+    return (vi)_mm512_dpwssd_epi32((__m512i)sum, (__m512i)a, (__m512i)b);
+#elif defined(__AVX512BW__)
+    return sum + (vi)_mm512_madd_epi16((__m512i)a, (__m512i)b);
 #elif defined(__AVX2__)
-    return (vi)_mm256_madd_epi16((__m256i)a, (__m256i)b);
+    return sum + (vi)_mm256_madd_epi16((__m256i)a, (__m256i)b);
 #elif defined(__SSE2__)
-    return (vi)_mm_madd_epi16((__m128i)a, (__m128i)b);
+    return sum + (vi)_mm_madd_epi16((__m128i)a, (__m128i)b);
 #else
-    return (a << 16 >> 16) * (b << 16 >> 16) + (a >> 16) * (b >> 16);
+    return sum + (a << 16 >> 16) * (b << 16 >> 16) + (a >> 16) * (b >> 16);
 #endif
 }
 
@@ -106,8 +108,8 @@ set_pair(const int16_t *p)
 #define INT_STEP(i)                                                                                \
     {                                                                                              \
         vi pair = set_pair(r##i + 2 * k);                                                          \
-        s##i##a += multiply_pairs(pair, b0);                                                       \
-        s##i##b += multiply_pairs(pair, b1);                                                       \
+        s##i##a = add_pairs(s##i##a, pair, b0);                                                       \
+        s##i##b = add_pairs(s##i##b, pair, b1);                                                       \
     }
 #define INT_ADD(i)                                                                                 \
     s##i##a += load_int(c + i * c_row);                                                            \

@@ -115,6 +115,7 @@ typedef struct {
 const ScopeKernels *scope_kernels_portable(void);
 const ScopeKernels *scope_kernels_avx2(void);
 const ScopeKernels *scope_kernels_avx512(void);
+const ScopeKernels *scope_kernels_avx512vnni(void);
 
 /**
  * scope_kernels_get:
