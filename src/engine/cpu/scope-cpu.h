@@ -103,6 +103,10 @@ scope_cpu_pad_index(int64_t i, int64_t n, ScopePadMode mode)
     return -1;
 }
 
+/**
+ * The slots of the backend's table. Thread: owner of @ctx. Errors: the prepare functions set
+ * G_IO_ERROR_NO_SPACE when the arena cannot grow. Returns: TRUE, or FALSE with @error set.
+ */
 gboolean scope_cpu_prepare_weight(ScopeContext *ctx, ScopeArena *arena, ScopeTensor stored,
                                   ScopeWeightStore store, ScopeWeight *weight, GError **error);
 gboolean scope_cpu_prepare_scales(ScopeArena *arena, ScopeWeight *weight, GError **error);

@@ -112,6 +112,7 @@ typedef struct {
                       int64_t y_row);
 } ScopeKernels;
 
+/** The levels, whether this processor can run them or not. Thread: any. */
 const ScopeKernels *scope_kernels_portable(void);
 const ScopeKernels *scope_kernels_avx2(void);
 const ScopeKernels *scope_kernels_avx512(void);
