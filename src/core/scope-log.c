@@ -289,6 +289,23 @@ flush_repeat(Repeat *repeat)
     memset(repeat, 0, sizeof *repeat);
 }
 
+/* The slot of a line: its own, or the oldest that hides nothing; NULL when there is none. */
+static Repeat *
+find_repeat(guint hash)
+{
+    Repeat *oldest = NULL;
+
+    for (guint i = 0; i < REPEAT_SLOTS; i++) {
+        Repeat *repeat = &state.repeats[i];
+
+        if (repeat->hash == hash)
+            return repeat;
+        if (repeat->n_hidden == 0 && (oldest == NULL || repeat->since_us < oldest->since_us))
+            oldest = repeat;
+    }
+    return oldest;
+}
+
 /* Whether the line is one repeat too many. Lock held. */
 static gboolean
 is_repeat(ScopeLogLevel level, const char *logger, const char *message)
@@ -304,10 +321,12 @@ is_repeat(ScopeLogLevel level, const char *logger, const char *message)
             flush_repeat(&state.repeats[i]);
     }
     hash = message_hash(level, logger, message);
-    repeat = &state.repeats[hash % REPEAT_SLOTS];
+    repeat = find_repeat(hash);
+    if (repeat == NULL)
+        return FALSE;
     if (repeat->hash != hash) {
-        flush_repeat(repeat);
         repeat->hash = hash;
+        repeat->n_seen = 0;
         repeat->since_us = now_us;
         repeat->level = level;
         g_strlcpy(repeat->logger, logger, sizeof repeat->logger);

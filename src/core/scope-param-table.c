@@ -10,6 +10,8 @@
 #include "core/scope-error.h"
 #include "core/scope-json.h"
 
+#define MAX_EXACT 9007199254740992.0
+
 gsize
 scope_param_type_size(ScopeParamType type)
 {
@@ -86,6 +88,9 @@ find_defect(const ScopeParamDesc *desc, gsize values_size, gboolean stored)
         return "bounds on a type that has none";
     if ((desc->flags & both) == both && desc->min > desc->max)
         return "min is greater than max";
+    if (desc->type != SCOPE_PARAM_TYPE_FLOAT && (desc->flags & both) &&
+        (desc->min < -MAX_EXACT || desc->max > MAX_EXACT))
+        return "a bound is beyond 2^53, where JSON integers are not exact";
     if ((desc->flags & SCOPE_PARAM_MODULATABLE) && desc->min >= desc->max)
         return "modulatable without a range";
     if (desc->type == SCOPE_PARAM_TYPE_ENUM && !has_choices(desc))

@@ -29,7 +29,7 @@ test_parse(void)
         g_autoptr(GError) error = NULL;
         g_autoptr(JsonNode) node = scope_json_parse(bad[i], -1, 0, &error);
 
-        g_test_message("%s", bad[i]);
+        g_test_message("case %u", i);
         g_assert_null(node);
         g_assert_error(error, SCOPE_CORE_ERROR, SCOPE_CORE_ERROR_INVALID);
     }

@@ -472,6 +472,7 @@ test_refuses(void)
     REFUSE("outside the struct", bad.offset = sizeof(Values));
     REFUSE("offset_set", bad.flags |= SCOPE_PARAM_NULLABLE; bad.offset_set = bad.offset);
     REFUSE("min is greater", bad.min = 10);
+    REFUSE("2^53", bad.max = 1e18);
     REFUSE("choices", bad.type = SCOPE_PARAM_TYPE_ENUM; bad.flags = 0);
     REFUSE("type is unknown", bad.type = SCOPE_PARAM_TYPE_INVALID);
     REFUSE("bounds", bad.type = SCOPE_PARAM_TYPE_BOOL);
