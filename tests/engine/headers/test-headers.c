@@ -7,11 +7,15 @@
 #include <sys/resource.h>
 
 #include "engine/checkpoint/scope-lora-file.h"
+#include "engine/scope-backend.h"
+#include "engine/scope-context.h"
 #include "headers/scope-model-layouts.h"
 #include "models/scope-contour.h"
+#include "models/scope-rife.h"
 #include "models/scope-taehv.h"
 #include "models/scope-umt5.h"
 #include "models/scope-wan-config.h"
+#include "models/scope-wan-model.h"
 #include "models/scope-wan-vae.h"
 
 #define F32  SCOPE_STORED_F32
@@ -86,6 +90,38 @@ write_torch(Fixture *fixture, const char *wrapper, const char *decoy, const char
     return open_written(path, scope_header_file_write_torch(&fixture->file, path, &wrapping));
 }
 
+/* Loads a transformer as a pipeline does; its matrices stay mapped, so that only vectors are read.
+ */
+static gboolean
+load_wan(const char *path, const char *vace_path, const char *const *wrappers, GError **error)
+{
+    const ScopeWanLoadOptions options = {
+        .weights_path = path, .vace_path = vace_path, .wrappers = wrappers};
+    ScopePool *pool = scope_pool_create(1, error);
+    ScopeContext *ctx =
+        pool != NULL ? scope_context_create(scope_backend_cpu(), pool, error) : NULL;
+    ScopeWanModel *model = ctx != NULL ? scope_wan_model_load(ctx, &options, error) : NULL;
+    gboolean loaded = model != NULL;
+
+    scope_wan_model_destroy(model);
+    scope_context_destroy(ctx);
+    scope_pool_destroy(pool);
+    return loaded;
+}
+
+static void
+check_loads(const ScopeCheckpoint *checkpoint, const ScopeCheckpoint *vace,
+            const char *const *wrappers)
+{
+    g_autoptr(GError) error = NULL;
+    gboolean loaded =
+        load_wan(scope_checkpoint_get_path(checkpoint),
+                 vace != NULL ? scope_checkpoint_get_path(vace) : NULL, wrappers, &error);
+
+    g_assert_no_error(error);
+    g_assert_true(loaded);
+}
+
 /* The dimensions that follow from the weights are those of the layout. */
 static void
 check_wan(const ScopeCheckpoint *weights, const ScopeCheckpoint *vace, const ScopeWanLayout *wan,
@@ -154,6 +190,7 @@ test_wan_fp8(Fixture *fixture, gconstpointer data)
     if (c != NULL) {
         scope_header_file_check(&fixture->file, c, "");
         check_wan(c, NULL, &wan_1b_fp8, 0);
+        check_loads(c, NULL, NULL);
     }
 }
 
@@ -210,6 +247,7 @@ test_wild(Fixture *fixture, gconstpointer data)
     g_assert_no_error(error);
     scope_header_file_check(&fixture->file, state, "");
     check_wan(state, NULL, wan, 0);
+    check_loads(c, NULL, wild->hints[0] != NULL ? wild->hints : NULL);
 }
 
 static void
@@ -231,6 +269,9 @@ check_vace(Fixture *fixture, const ScopeWanLayout *wan, int n_blocks, gint64 n_p
     if (vace != NULL) {
         scope_header_file_check(&fixture->file, vace, "");
         check_wan(weights, vace, wan, n_blocks);
+        if (n_blocks == 15) {
+            check_loads(weights, vace, NULL);
+        }
     }
     scope_header_file_clear(&base);
 }
@@ -466,6 +507,7 @@ test_rife(Fixture *fixture, gconstpointer data)
     static const gint64 four[] = {192, 128, 64, 32}, five[] = {192, 128, 96, 64, 32};
     ScopeHeaderFile second;
     g_autoptr(ScopeCheckpoint) c = NULL;
+    g_autoptr(GError) error = NULL;
 
     scope_layout_rife(&fixture->file, 4, four);
     g_assert_cmpint((fixture->file.n_parameters + 5000) / 10000, ==, 487);
@@ -478,6 +520,8 @@ test_rife(Fixture *fixture, gconstpointer data)
         g_autoptr(ScopeCheckpoint) state = scope_checkpoint_select(c, NULL, NULL, NULL);
         scope_header_file_check(&fixture->file, c, "module.");
         scope_header_file_check(&fixture->file, state, "");
+        g_assert_true(scope_rife_check(c, &error));
+        g_assert_no_error(error);
     }
 }
 
@@ -496,6 +540,128 @@ test_contour(Fixture *fixture, gconstpointer data)
         g_assert_no_error(error);
     }
 }
+
+/* -- Files that do not fit -------------------------------------------------------------------- */
+
+typedef gboolean (*CheckModel)(ScopeCheckpoint *checkpoint, GError **error);
+
+static gboolean
+check_wan_model(ScopeCheckpoint *checkpoint, GError **error)
+{
+    return load_wan(scope_checkpoint_get_path(checkpoint), NULL, NULL, error);
+}
+
+/* Writes the list as it is now and expects that the model refuses it with a message that names
+ * @wanted. */
+static void
+check_refused(Fixture *fixture, CheckModel check, const char *wanted)
+{
+    g_autoptr(ScopeCheckpoint) c = write_safetensors(fixture, 1);
+    g_autoptr(GError) error = NULL;
+
+    if (c == NULL) {
+        return;
+    }
+    g_assert_false(check(c, &error));
+    g_assert_nonnull(error);
+    g_test_message("%s", error->message);
+    g_assert_nonnull(strstr(error->message, wanted));
+    g_assert_nonnull(strstr(error->message, "m.safetensors"));
+}
+
+/* Spoils some tensors of @file in turn: taken away, another shape, a type that is not read. */
+static void
+check_spoilt(Fixture *fixture, CheckModel check, const char *const *names)
+{
+    GArray *tensors = fixture->file.tensors;
+
+    for (; *names != NULL; names++) {
+        ScopeHeaderTensor *tensor = NULL, kept;
+        guint index = 0;
+        while (tensor == NULL && index < tensors->len) {
+            ScopeHeaderTensor *at = &g_array_index(tensors, ScopeHeaderTensor, index++);
+            tensor = strcmp(at->name, *names) == 0 ? at : NULL;
+        }
+        g_assert_nonnull(tensor);
+        kept = *tensor;
+        tensor->name = g_strdup("elsewhere");
+        check_refused(fixture, check, kept.name);
+        g_free(tensor->name);
+        *tensor = kept;
+        /* where widths follow from this tensor, the message names one that contradicts it */
+        tensor->shape[0] += 1;
+        check_refused(fixture, check, "expected");
+        *tensor = kept;
+        tensor->type = SCOPE_STORED_I64;
+        check_refused(fixture, check, kept.name);
+        *tensor = kept;
+    }
+}
+
+static void
+test_spoilt_taehv(Fixture *fixture, gconstpointer data)
+{
+    static const char *const names[] = {"encoder.0.weight", "encoder.4.conv.2.bias",
+                                        "decoder.9.conv.4.weight", "decoder.15.conv.0.bias", NULL};
+
+    scope_layout_taehv(&fixture->file);
+    check_spoilt(fixture, scope_taehv_check, names);
+}
+
+static void
+test_spoilt_vae(Fixture *fixture, gconstpointer data)
+{
+    static const gint64 widths[4] = {24, 48, 96, 96};
+    static const char *const names[] = {"encoder.downsamples.5.time_conv.bias",
+                                        "decoder.middle.1.norm.gamma",
+                                        "decoder.upsamples.4.shortcut.bias", "conv2.weight", NULL};
+
+    scope_layout_wan_vae(&fixture->file, widths);
+    check_spoilt(fixture, scope_wan_vae_check, names);
+}
+
+static void
+test_spoilt_umt5(Fixture *fixture, gconstpointer data)
+{
+    static const char *const names[] = {"blocks.3.attn.k.weight", "blocks.23.norm2.weight",
+                                        "blocks.7.pos_embedding.embedding.weight", "norm.weight",
+                                        NULL};
+
+    scope_layout_umt5(&fixture->file, FP8);
+    check_spoilt(fixture, scope_umt5_check, names);
+}
+
+static void
+test_spoilt_contour(Fixture *fixture, gconstpointer data)
+{
+    static const char *const names[] = {"model1.3.bias", "model2.1.conv_block.5.weight",
+                                        "model3.3.weight", NULL};
+
+    scope_layout_contour(&fixture->file);
+    check_spoilt(fixture, scope_contour_check, names);
+}
+
+static void
+test_spoilt_rife(Fixture *fixture, gconstpointer data)
+{
+    static const gint64 widths[] = {192, 128, 64, 32};
+    static const char *const names[] = {"encode.cnn3.bias", "block1.convblock.3.beta",
+                                        "block3.lastconv.0.weight", NULL};
+
+    scope_layout_rife(&fixture->file, 4, widths);
+    check_spoilt(fixture, scope_rife_check, names);
+}
+
+static void
+test_spoilt_wan(Fixture *fixture, gconstpointer data)
+{
+    static const char *const names[] = {"blocks.0.ffn.0.weight", "time_projection.1.bias", NULL};
+
+    scope_layout_wan(&fixture->file, &wan_1b);
+    check_spoilt(fixture, check_wan_model, names);
+}
+
+/* -- Memory ----------------------------------------------------------------------------------- */
 
 /* All of the files above together hold over 150 GB; nobody may have read them. */
 static void
@@ -541,6 +707,12 @@ main(int argc, char **argv)
         {"/headers/depth", NULL, test_depth},
         {"/headers/rife", NULL, test_rife},
         {"/headers/contour", NULL, test_contour},
+        {"/headers/spoilt-taehv", NULL, test_spoilt_taehv},
+        {"/headers/spoilt-vae", NULL, test_spoilt_vae},
+        {"/headers/spoilt-umt5", NULL, test_spoilt_umt5},
+        {"/headers/spoilt-contour", NULL, test_spoilt_contour},
+        {"/headers/spoilt-rife", NULL, test_spoilt_rife},
+        {"/headers/spoilt-wan", NULL, test_spoilt_wan},
     };
 
     g_test_init(&argc, &argv, NULL);
