@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs inside a page: a client that speaks the wire protocol by hand, without the page's own code.
-// Evaluates to a function, so that a test can hand it to page.evaluate().
-(async ({ initial = {}, direction = 'sendrecv', audio = false, camera = false, load = null,
+window.connectClient = async ({ initial = {}, direction = 'sendrecv', audio = false, camera = false, load = null,
   candidatesLast = false }) => {
   const post = async (path, body, method = 'POST') => {
     const reply = await fetch(path, {
@@ -62,4 +61,4 @@
   if (!candidatesLast) await peer.setRemoteDescription(remote);
   window.client = { peer, channel, video, messages, sessionId, post, offered };
   return { status: 200, sessionId, sdp: answer.body.sdp, trickled };
-});
+};

@@ -30,28 +30,52 @@ export function writeQuadrants(path, size = 256, frames = 30) {
   writeFileSync(path, Buffer.concat([header, ...Array(frames).fill(frame)]));
 }
 
-/** Mean RGB around the centres of the four quadrants of the output video, and its size. */
-export function readQuadrants(page) {
-  return page.evaluate(() => {
-    const video = document.querySelector('[data-testid="video-output"]');
-    if (!video || !video.videoWidth) return null;
+/**
+ * Mean RGB around the centres of the four quadrants of a video or canvas, and its size; null before
+ * its first picture. @testId: the element, by default the output.
+ */
+export function readQuadrants(page, testId = 'video-output') {
+  return page.evaluate((id) => {
+    const source = document.querySelector(`[data-testid="${id}"]`);
+    const width = source?.videoWidth ?? source?.width;
+    const height = source?.videoHeight ?? source?.height;
+    if (!width) return null;
     const canvas = document.createElement('canvas');
-    canvas.width = video.videoWidth;
-    canvas.height = video.videoHeight;
+    canvas.width = width;
+    canvas.height = height;
     const context = canvas.getContext('2d', { willReadFrequently: true });
-    context.drawImage(video, 0, 0);
+    context.drawImage(source, 0, 0);
     const means = [];
     for (const [fx, fy] of [[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]]) {
-      const side = Math.max(4, Math.floor(canvas.width / 16));
-      const { data } = context.getImageData(Math.floor(canvas.width * fx - side / 2),
-        Math.floor(canvas.height * fy - side / 2), side, side);
+      const side = Math.max(4, Math.floor(width / 16));
+      const { data } = context.getImageData(Math.floor(width * fx - side / 2),
+        Math.floor(height * fy - side / 2), side, side);
       const sum = [0, 0, 0];
       for (let i = 0; i < data.length; i += 4) for (let c = 0; c < 3; c++) sum[c] += data[i + c];
       means.push(sum.map((value) => value / (data.length / 4)));
     }
-    return { means, width: canvas.width, height: canvas.height };
+    return { means, width, height };
+  }, testId);
+}
+
+/** The output picture as 32 x 32 gray values; null before the first one. */
+export function thumbnail(page) {
+  return page.evaluate(() => {
+    const video = document.querySelector('[data-testid="video-output"]');
+    if (!video || !video.videoWidth) return null;
+    const canvas = document.createElement('canvas');
+    canvas.width = canvas.height = 32;
+    const context = canvas.getContext('2d', { willReadFrequently: true });
+    context.drawImage(video, 0, 0, 32, 32);
+    const { data } = context.getImageData(0, 0, 32, 32);
+    return Array.from({ length: 32 * 32 }, (_, i) =>
+      (data[4 * i] + data[4 * i + 1] + data[4 * i + 2]) / 3);
   });
 }
+
+/** Mean absolute difference of two thumbnails. */
+export const difference = (a, b) =>
+  a.reduce((sum, value, i) => sum + Math.abs(value - b[i]), 0) / a.length;
 
 /** A hash of the whole output picture, to see whether it changes. */
 export function fingerprint(page) {
