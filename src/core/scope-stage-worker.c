@@ -20,7 +20,6 @@
 #define RETRY_US     (10 * 1000)
 #define RETRY_MAX_US (160 * 1000)
 #define MAX_CHUNK    512
-#define LEAST_LEAD   2
 
 SCOPE_LOG_TOPIC(core, stage)
 
@@ -245,8 +244,18 @@ is_on_demand(const Worker *w)
 }
 
 /*
- * Room for one more chunk: at most one chunk waits already, or as many frames as the consumer needs
- * to begin. Lock held.
+ * Whether a chunk takes more than half of the time that it is shown for: then the next one must be
+ * begun early, else a fresh one costs less delay.
+ */
+static gboolean
+is_slow(const Worker *w)
+{
+    return 2.0 * (gdouble)w->process_us > w->last_batch * G_USEC_PER_SEC / scope_fps_get(&w->fps);
+}
+
+/*
+ * Room for one more chunk: as many frames as the consumer needs to begin or as one chunk has, and
+ * one more where time is short. Lock held.
  */
 static gboolean
 has_room(const Worker *w)
@@ -259,7 +268,7 @@ has_room(const Worker *w)
         length = scope_mailbox_get_length(stage->queue);
     else if (stage->consumer != NULL)
         scope_stage_get_port_level(stage->consumer, stage->output_port, &length, &want);
-    return length < MAX(MAX(w->last_batch, want) + 1, LEAST_LEAD);
+    return length < MAX(w->last_batch, want) + (is_slow(w) ? 1 : 0);
 }
 
 /* Moves the frames of one chunk out of the ports. Lock held. */

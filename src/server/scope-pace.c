@@ -92,3 +92,12 @@ scope_pace_next(ScopePace *pace, gint64 pts_us, gint64 now_us, gdouble fps, gint
     note_slack(pace, due_us - now_us);
     return due_us;
 }
+
+gint64
+scope_pace_earliest(const ScopePace *pace, gdouble fps)
+{
+    if (pace->has_anchor || pace->last_due_us == 0) {
+        return 0;
+    }
+    return pace->last_due_us + (gint64)(G_USEC_PER_SEC / fps);
+}

@@ -39,6 +39,20 @@ typedef struct {
 gint64 scope_pace_next(ScopePace *pace, gint64 pts_us, gint64 now_us, gdouble fps,
                        gint64 *ret_pts_us);
 
+/**
+ * scope_pace_earliest:
+ * @pace: the state
+ * @fps: current rate of the pipeline, > 0
+ *
+ * Before this time no frame without a source time is due, so none has to be taken from the queue: a
+ * frame that is taken late is younger.
+ *
+ * Thread: one at a time.
+ * Errors: none.
+ * Returns: a monotonic time; 0 when the next frame may be due at once.
+ */
+gint64 scope_pace_earliest(const ScopePace *pace, gdouble fps);
+
 /** scope_pace_reset: the next frame is shown at once and becomes the new reference. */
 void scope_pace_reset(ScopePace *pace);
 

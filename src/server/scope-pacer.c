@@ -130,6 +130,9 @@ run(gpointer data)
             continue;
         }
         if (!held) {
+            wait_until(pacer,
+                       scope_pace_earliest(&pace, pacer->config.get_fps(pacer->config.user_data)),
+                       FALSE);
             held = scope_mailbox_pop_until(pacer->config.queue, g_get_monotonic_time() + POLL_US);
         }
         if (!held) {

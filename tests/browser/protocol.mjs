@@ -6,7 +6,8 @@ import { join } from 'node:path';
 
 import { assert, runTests, scratch, startBrowser, startServer, test, until } from './harness.mjs';
 import { countSessions } from './page.mjs';
-import { fingerprint, readQuadrants, writeQuadrants } from './pictures.mjs';
+import { QUADRANTS, difference, distance, fingerprint, readQuadrants, thumbnail, writeQuadrants }
+  from './pictures.mjs';
 
 const clientSource = readFileSync(new URL('./client.js', import.meta.url), 'utf8');
 const camera = join(scratch, 'camera.y4m');
@@ -30,6 +31,18 @@ async function close() {
   await until('no session', async () => await countSessions(server.url) === 0);
 }
 
+/** Runs @use with a connected client, and ends its session whatever happens. */
+async function withSession(options, use) {
+  const reply = await connect(options);
+  assert(reply.status === 200 && reply.trickled === 204, JSON.stringify(reply));
+  try {
+    await untilFrames();
+    await use(reply);
+  } finally {
+    await close();
+  }
+}
+
 async function untilFrames() {
   await until('frames and an open channel', async () => (await fingerprint(page))?.mean > 1
     && await page.evaluate(() => window.client.channel.readyState === 'open'));
@@ -41,24 +54,17 @@ test('an offer without a loaded pipeline is refused with 400', async () => {
   assert(reply.detail === 'Pipeline not loaded. Please load pipeline first.', reply.detail);
 });
 
-test('text mode: a sendrecv line without media, all candidates inside the answer', async () => {
-  const reply = await connect({ load: viz, initial: { input_mode: 'text' } });
-  assert(reply.status === 200 && reply.trickled === 204, JSON.stringify(reply));
-  assert(/a=candidate:/.test(reply.sdp), 'no candidate in the answer');
-  assert(/a=end-of-candidates/.test(reply.sdp), 'no end of candidates');
-  assert(/a=setup:active/.test(reply.sdp), 'not the active side');
-  assert(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
-    .test(reply.sessionId), reply.sessionId);
-  await untilFrames();
-  await close();
-});
+test('text mode: a sendrecv line without media, all candidates inside the answer', () =>
+  withSession({ load: viz, initial: { input_mode: 'text' } }, ({ sdp, sessionId }) => {
+    assert(/a=candidate:/.test(sdp), 'no candidate in the answer');
+    assert(/a=end-of-candidates/.test(sdp), 'no end of candidates');
+    assert(/a=setup:active/.test(sdp), 'not the active side');
+    assert(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
+      .test(sessionId), sessionId);
+  }));
 
-test('recvonly video with an audio line, candidates after the answer', async () => {
-  const reply = await connect({ load: viz, direction: 'recvonly', audio: true, candidatesLast: true });
-  assert(reply.status === 200 && reply.trickled === 204, JSON.stringify(reply));
-  await untilFrames();
-  await close();
-});
+test('recvonly video with an audio line, candidates after the answer', () =>
+  withSession({ load: viz, direction: 'recvonly', audio: true, candidatesLast: true }, () => {}));
 
 test('invalid initial parameters are refused with 422 and make no session', async () => {
   const reply = await connect({ load: viz, initial: { noise_scale: 7 } });
@@ -68,28 +74,30 @@ test('invalid initial parameters are refused with 422 and make no session', asyn
   assert(await countSessions(server.url) === 0, 'a session is left');
 });
 
-test('messages that are wrong never stop the stream, and are answered', async () => {
-  await connect({ load: viz });
-  await untilFrames();
-  for (const text of ['', 'not json', '[]', '"text"', '3', 'null', `{"a":${'['.repeat(3000)}`,
-    '{"unknown":1}', '{"node_id":"nobody","x":1}', `{"long":"${'x'.repeat(60000)}"}`]) {
-    await send(text);
-  }
-  await send('{"ctrl_input":"no","paused":"perhaps","noise_scale":9}');
-  await until('a notice', async () => (await messages()).some((m) => m.type === 'parameter_error'));
-  const { errors } = (await messages()).find((m) => m.type === 'parameter_error');
-  assert(errors.some((e) => e.parameter === 'ctrl_input' && e.message), JSON.stringify(errors));
-  assert(await page.evaluate(() => window.client.channel.readyState) === 'open', 'channel closed');
-  const before = await page.evaluate(() => window.client.video.getVideoPlaybackQuality().totalVideoFrames);
-  await until('further frames', async () => await page.evaluate(() =>
-    window.client.video.getVideoPlaybackQuality().totalVideoFrames) > before + 10);
-});
+const presented = () =>
+  page.evaluate(() => window.client.video.getVideoPlaybackQuality().totalVideoFrames);
 
-test('the valid members of a message with an invalid one are applied', async () => {
-  const before = (await fingerprint(page)).hash;
-  await send('{"noise_scale":"x","ctrl_input":{"button":["KeyW","KeyA","KeyS","KeyD"],"mouse":[0,0]}}');
-  await until('the keys to light up', async () => (await fingerprint(page)).hash !== before);
-});
+test('messages that are wrong never stop the stream, and are answered', () =>
+  withSession({ load: viz }, async () => {
+    for (const text of ['', 'not json', '[]', '"text"', '3', 'null', `{"a":${'['.repeat(3000)}`,
+      '{"unknown":1}', '{"node_id":"nobody","x":1}', `{"long":"${'x'.repeat(60000)}"}`]) {
+      await send(text);
+    }
+    await send('{"ctrl_input":"no","paused":"perhaps","noise_scale":9}');
+    await until('a notice', async () => (await messages()).some((m) => m.type === 'parameter_error'));
+    const { errors } = (await messages()).find((m) => m.type === 'parameter_error');
+    assert(errors.some((e) => e.parameter === 'ctrl_input' && e.message), JSON.stringify(errors));
+    assert(await page.evaluate(() => window.client.channel.readyState) === 'open', 'channel closed');
+    const before = await presented();
+    await until('further frames', async () => await presented() > before + 10);
+  }));
+
+test('the valid members of a message with an invalid one are applied', () =>
+  withSession({ load: viz }, async () => {
+    const before = await thumbnail(page);
+    await send('{"noise_scale":"x","ctrl_input":{"button":["KeyW","KeyA","KeyS","KeyD"],"mouse":[0,0]}}');
+    await until('the keys to light up', async () => difference(before, await thumbnail(page)) > 0.5);
+  }));
 
 /** Frames from sending @messages[i] to the first that differs, network and decoder included. */
 const countFrames = (messages, region) => page.evaluate(async ([texts, [left, top, side]]) => {
@@ -124,32 +132,29 @@ const countFrames = (messages, region) => page.evaluate(async ([texts, [left, to
 
 const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 
-test('a key shows within three frames of a generator', async () => {
-  const keys = (button) => JSON.stringify({ ctrl_input: { button, mouse: [0, 0] } });
-  const frames = await countFrames([keys([]), keys(['KeyW', 'KeyA', 'KeyS', 'KeyD'])], [20, -90, 80]);
+function assertPrompt(frames) {
   console.log(`# frames: ${frames.join(' ')}`);
   assert(median(frames) <= 3, `median of ${frames.join(' ')}`);
-  await close();
-});
+}
 
-test('a parameter shows within three frames of an effect', async () => {
-  await connect({ load: { pipeline_ids: ['color-effect'] }, camera: true, initial: { input_mode: 'video' } });
-  await untilFrames();
-  const frames = await countFrames(['{"brightness":0}', '{"brightness":0.5}'], [20, 20, 80]);
-  console.log(`# frames: ${frames.join(' ')}`);
-  assert(median(frames) <= 3, `median of ${frames.join(' ')}`);
-  await close();
-});
+test('a key shows within three frames of a generator', () =>
+  withSession({ load: viz }, async () => {
+    const keys = (button) => JSON.stringify({ ctrl_input: { button, mouse: [0, 0] } });
+    assertPrompt(await countFrames([keys([]), keys(['KeyW', 'KeyA', 'KeyS', 'KeyD'])], [20, -90, 80]));
+  }));
 
-test('passthrough of a camera keeps its pixels', async () => {
-  await connect({ load: { pipeline_ids: ['passthrough'] }, camera: true, initial: { input_mode: 'video' } });
-  await untilFrames();
-  await until('the four colours', async () => {
+const onCamera = (id) => ({ load: { pipeline_ids: [id] }, camera: true, initial: { input_mode: 'video' } });
+
+test('a parameter shows within three frames of an effect', () =>
+  withSession(onCamera('color-effect'), async () => {
+    assertPrompt(await countFrames(['{"brightness":0}', '{"brightness":0.5}'], [20, 20, 80]));
+  }));
+
+test('passthrough of a camera keeps its pixels', () =>
+  withSession(onCamera('passthrough'), () => until('the four colours', async () => {
     const { means } = await readQuadrants(page);
-    return means[0][0] > means[0][2] + 80 && means[2][2] > means[2][0] + 80;
-  });
-  await close();
-});
+    return means.every((mean, i) => distance(mean, QUADRANTS[i]) < 24);
+  })));
 
 test('a session whose client never connects is removed', async () => {
   await page.evaluate(async () => {
