@@ -37,9 +37,10 @@ export function decimalsOf(step: number): number {
   return dot < 0 ? 0 : text.length - dot - 1;
 }
 
+/** As many decimals as the step has; from the third on, trailing zeros are left out. */
 export function formatNumber(value: number, step: number): string {
-  const fixed = value.toFixed(Math.min(8, Math.max(decimalsOf(step), 0)));
-  return Number(fixed) === value ? fixed : String(value);
+  const fixed = value.toFixed(Math.min(8, decimalsOf(step)));
+  return Number(fixed) === value ? fixed.replace(/(\.\d\d\d*?)0+$/, '$1') : String(value);
 }
 
 /** Snaps to the step grid (anchored at the minimum) and clamps into the range. */

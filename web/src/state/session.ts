@@ -17,6 +17,8 @@ export interface SessionData {
   fieldErrors: Record<string, string>;
   /** True from the first decoded frame of the current stream. */
   hasPicture: boolean;
+  /** Width over height of the picture shown last; null before the first. */
+  aspect: number | null;
 }
 
 export const useSession = create<SessionData>(() => ({
@@ -27,4 +29,5 @@ export const useSession = create<SessionData>(() => ({
   producesAudio: false,
   fieldErrors: {},
   hasPicture: false,
+  aspect: null,
 }));

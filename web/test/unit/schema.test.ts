@@ -105,6 +105,9 @@ describe('numbers', () => {
     expect(snap(0.30000000000000004, rules({ min: 0, max: 1 }))).toBe(0.3);
     expect(snap(11, rules({ min: 0, max: 10 }))).toBe(10);
     expect(formatNumber(0.3, 0.05)).toBe('0.30');
+    expect(formatNumber(0.3, 0.005)).toBe('0.30');
+    expect(formatNumber(0.305, 0.005)).toBe('0.305');
+    expect(formatNumber(1000, 10)).toBe('1000');
   });
 
   it('accepts decimals for numbers and refuses what is out of range', () => {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Centre column: stage with video and overlays, transport below.
-import { useCallback, useEffect, useRef, useState } from 'react';
+import { useCallback, useEffect, useRef, useState, type CSSProperties } from 'react';
 import { supportsController } from '../../schema/fields';
 import { usePipeline } from '../../state/hooks';
 import { useSession } from '../../state/session';
@@ -20,6 +20,7 @@ export function OutputPanel() {
   const [muted, setMuted] = useState(true);
   const pipeline = usePipeline();
   const phase = useSession((session) => session.state.phase);
+  const aspect = useSession((session) => session.aspect);
   const fullscreen = useCallback(() => toggleFullscreen(stage.current), []);
   useShortcuts(fullscreen);
   useEffect(() => {
@@ -29,7 +30,8 @@ export function OutputPanel() {
     <>
       <div
         ref={stage}
-        className="stage-backdrop relative min-h-0 flex-1 overflow-hidden max-lg:sticky max-lg:top-0 max-lg:z-20 max-lg:aspect-square max-lg:max-h-[46dvh] max-lg:flex-none"
+        style={{ '--aspect': aspect ?? 4 / 3 } as CSSProperties}
+        className="stage-backdrop relative min-h-0 flex-1 overflow-hidden max-lg:sticky max-lg:top-0 max-lg:z-20 max-lg:aspect-(--aspect) max-lg:max-h-[46dvh] max-lg:min-h-56 max-lg:flex-none"
       >
         {phase === 'idle' && <div className="stage-grid absolute inset-0" aria-hidden />}
         <OutputVideo muted={muted} />

@@ -44,8 +44,11 @@ export const OutputVideo = memo(function OutputVideo({ muted }: { muted: boolean
       autoPlay
       muted
       playsInline
-      disablePictureInPicture={false}
       aria-label="Output"
+      onResize={(event) => {
+        const { videoWidth, videoHeight } = event.currentTarget;
+        if (videoHeight > 0) useSession.setState({ aspect: videoWidth / videoHeight });
+      }}
       data-testid="video-output"
       className="absolute inset-0 size-full object-contain"
     />
