@@ -80,6 +80,10 @@ export class Lifecycle {
       this.step = 'check';
       const plan = this.deps.plan();
       await this.checkModels(plan, run);
+      this.step = 'source';
+      // Asks for the camera now rather than after a minute of loading.
+      if (plan.video) await this.deps.acquireTrack();
+      if (run.aborted) throw new Error('Cancelled.');
       await this.load(plan.items, run);
       await this.connect(plan, run);
     });

@@ -232,7 +232,8 @@ export function sendController(state: ControllerState): void {
   }
 }
 
-function sizeRules(schema: PipelineSchema): { multiple: number; min: number } {
+/** The grid and the smallest side of a pipeline's sizes. */
+export function sizeRules(schema: PipelineSchema): { multiple: number; min: number } {
   const multipleOf = schema.config_schema?.properties?.['width']?.multipleOf ?? null;
   const min = Math.max(
     schema.min_dimension ?? 1,

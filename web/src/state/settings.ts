@@ -12,6 +12,9 @@ export interface ViewSettings {
   logs: boolean;
   leftOpen: boolean;
   rightOpen: boolean;
+  /** Widths of the side columns in pixels; null follows the window. */
+  leftWidth: number | null;
+  rightWidth: number | null;
 }
 
 export interface SettingsData {
@@ -42,7 +45,7 @@ export const DEFAULT_SETTINGS: SettingsData = {
     steps: null,
   },
   source: { kind: 'file', deviceId: null, sample: 'orbit' },
-  view: { stats: false, logs: false, leftOpen: true, rightOpen: true },
+  view: { stats: false, logs: false, leftOpen: true, rightOpen: true, leftWidth: null, rightWidth: null },
 };
 
 const STORAGE_KEY = 'scope.settings.v1';

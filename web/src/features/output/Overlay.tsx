@@ -4,6 +4,7 @@ import { CircleAlert, Copy, Pause, Play, RotateCcw, ScrollText, X } from 'lucide
 import { useEffect, useState } from 'react';
 import type { SessionError, SessionState } from '../../session/machine';
 import { lifecycle, start } from '../../state/controller';
+import { remediesFor } from '../../state/remedies';
 import { usePipeline } from '../../state/hooks';
 import { useSession } from '../../state/session';
 import { setView } from '../../state/settings';
@@ -129,8 +130,13 @@ function ErrorCard({ error }: { error: SessionError }) {
         >
           Retry
         </Button>
+        {remediesFor(error).map((remedy) => (
+          <Button key={remedy.label} onClick={() => remedy.apply()}>
+            {remedy.label}
+          </Button>
+        ))}
         <Button icon={<Copy size={14} aria-hidden />} onClick={copy}>
-          Copy details
+          Copy
         </Button>
         <Button
           icon={<ScrollText size={14} aria-hidden />}

@@ -2,7 +2,7 @@
 // The page: header, three columns (tabs under the video on small screens), logs, status bar.
 import * as Tabs from '@radix-ui/react-tabs';
 import * as Tooltip from '@radix-ui/react-tooltip';
-import { useState } from 'react';
+import { useState, type CSSProperties } from 'react';
 import { useSettings } from '../../state/settings';
 import { cn } from '../../ui/cn';
 import { Header } from '../header/Header';
@@ -13,6 +13,7 @@ import { SettingsPanel } from '../settings/SettingsPanel';
 import { LogPanel } from '../status/LogPanel';
 import { StatusBar } from '../status/StatusBar';
 import { Toasts } from '../status/Toasts';
+import { ColumnHandle } from './ColumnHandle';
 import { ErrorBoundary } from './ErrorBoundary';
 import { KeyHints } from './KeyHints';
 import { ServerGate } from './ServerGate';
@@ -23,11 +24,13 @@ const TABS = [
 ];
 
 function Columns() {
-  const { leftOpen, rightOpen } = useSettings((settings) => settings.view);
+  const { leftOpen, rightOpen, leftWidth, rightWidth } = useSettings((settings) => settings.view);
+  const width = (px: number | null): CSSProperties =>
+    px === null ? {} : ({ '--column': `${px}px` } as CSSProperties);
   const [tab, setTab] = useState('settings');
   const column = (name: string, open: boolean) =>
     cn(
-      'shrink-0 bg-panel max-lg:flex-1 lg:min-h-0 lg:w-[clamp(17rem,20vw,24rem)] lg:overflow-y-auto',
+      'shrink-0 bg-panel max-lg:flex-1 lg:min-h-0 lg:w-(--column,clamp(17rem,20vw,24rem)) lg:overflow-y-auto',
       !open && 'lg:hidden',
       tab !== name && 'max-lg:hidden',
     );
@@ -37,7 +40,7 @@ function Columns() {
       onValueChange={setTab}
       className="flex min-h-0 flex-1 max-lg:flex-col max-lg:overflow-y-auto lg:flex-row"
     >
-      <main className="flex min-w-0 flex-col max-lg:contents lg:order-2 lg:min-h-0 lg:flex-1">
+      <main className="flex min-w-0 flex-col max-lg:contents lg:order-3 lg:min-h-0 lg:flex-1">
         <ErrorBoundary region="The video panel">
           <OutputPanel />
         </ErrorBoundary>
@@ -63,17 +66,21 @@ function Columns() {
       <Tabs.Content
         forceMount
         value="input"
-        className={cn(column('input', leftOpen), 'flex flex-col border-line lg:order-1 lg:border-r')}
+        style={width(leftWidth)}
+        className={cn(column('input', leftOpen), 'flex flex-col lg:order-1')}
       >
         <ErrorBoundary region="The input panel">
           <InputPanel />
         </ErrorBoundary>
         <KeyHints />
       </Tabs.Content>
+      {leftOpen && <ColumnHandle side="left" className="lg:order-2" />}
+      {rightOpen && <ColumnHandle side="right" className="lg:order-4" />}
       <Tabs.Content
         forceMount
         value="settings"
-        className={cn(column('settings', rightOpen), 'border-line lg:order-3 lg:border-l')}
+        style={width(rightWidth)}
+        className={cn(column('settings', rightOpen), 'lg:order-5')}
       >
         <ErrorBoundary region="The settings panel">
           <SettingsPanel />
