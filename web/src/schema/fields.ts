@@ -17,6 +17,7 @@ export interface Field {
   key: string;
   label: string;
   help: string;
+  unit: string | null;
   kind: FieldKind;
   category: 'configuration' | 'input';
   /** True: part of the load request. False: sent over the data channel at once. */
@@ -112,12 +113,13 @@ function kindOf(property: SchemaProperty, options: unknown[], schema: ConfigSche
   }
 }
 
-function rulesOf(property: SchemaProperty): NumberRules {
+function rulesOf(property: SchemaProperty, step: number | null): NumberRules {
   return {
     integer: property.type === 'integer',
     min: property.minimum ?? null,
     max: property.maximum ?? null,
     multipleOf: property.multipleOf ?? null,
+    step,
   };
 }
 
@@ -128,16 +130,18 @@ export function toField(key: string, raw: SchemaProperty, schema: ConfigSchema):
   const kind = kindOf(property, options, schema);
   const numeric =
     kind === 'list' && property.items
-      ? rulesOf(resolveProperty(property.items, schema).property)
-      : rulesOf(property);
+      ? rulesOf(resolveProperty(property.items, schema).property, ui.step ?? null)
+      : rulesOf(property, ui.step ?? null);
   const description = raw.description ?? property.description ?? '';
   const component = ui.component ?? null;
-  const short = description !== '' && description.length <= LABEL_MAX ? description : null;
+  const sentence = description.replace(/\.$/, '');
+  const short = sentence !== '' && sentence.length <= LABEL_MAX ? sentence : null;
   const label = ui.label ?? (component === null ? short : null) ?? raw.title ?? words(key);
   return {
     key,
     label,
-    help: description === label ? '' : description,
+    help: sentence === label ? '' : description,
+    unit: ui.unit ?? null,
     kind,
     category: ui.category === 'input' ? 'input' : 'configuration',
     load: !RUNTIME_KEYS.has(key) && ui.is_load_param !== false,

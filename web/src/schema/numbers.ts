@@ -7,6 +7,8 @@ export interface NumberRules {
   max: number | null;
   /** `multipleOf` of the schema, when given. */
   multipleOf: number | null;
+  /** Step the schema suggests; values between the steps stay valid. */
+  step?: number | null;
 }
 
 /** Rounds `value` to the nearest of 1, 2, 5 times a power of ten. */
@@ -18,9 +20,10 @@ export function niceStep(value: number): number {
   return Number((nice * power).toPrecision(12));
 }
 
-/** Step of a control: `multipleOf`, else 1 for integers, else a 200th of the range. */
+/** Step of a control: `multipleOf`, else the suggested one, else 1 for integers, else a 200th of the range. */
 export function stepFor(rules: NumberRules): number {
   if (rules.multipleOf !== null && rules.multipleOf > 0) return rules.multipleOf;
+  if (rules.step && rules.step > 0) return rules.step;
   if (rules.integer) return 1;
   if (rules.min !== null && rules.max !== null && rules.max > rules.min) {
     return niceStep((rules.max - rules.min) / 200);

@@ -14,6 +14,8 @@ const POLL_MS = 250;
 const LOAD_LIMIT_MS = 600_000;
 const UNLOADED_LIMIT_MS = 5_000;
 const CONNECT_LIMIT_MS = 30_000;
+/** Pauses between the looks at a server that ended a stream without a reason. */
+const ENDING_MS = [300, 900, 1_200];
 
 export interface LifecycleDeps {
   client: Client;
@@ -67,6 +69,7 @@ export class Lifecycle {
   private serverStart: number | null = null;
   private grace: ReturnType<typeof setTimeout> | null = null;
   private step: Step = 'check';
+  private ending = false;
 
   constructor(private readonly deps: LifecycleDeps) {}
 
@@ -238,7 +241,7 @@ export class Lifecycle {
         onDisconnected: () => isCurrent() && this.suspect(),
         onFailed: (cause) => {
           settle?.reject(new Error(cause));
-          if (isCurrent() && isLive(this.state.phase)) this.lose(cause, false);
+          if (isCurrent() && isLive(this.state.phase) && !this.ending) this.lose(cause, false);
         },
         onStream: (stream) => isCurrent() && this.deps.onStream(stream),
         onMessage: (message) => isCurrent() && this.receive(message),
@@ -277,16 +280,36 @@ export class Lifecycle {
     if (typeof message !== 'object' || message === null || !('type' in message)) return;
     const known = message as ServerMessage;
     if (known.type === 'stream_stopped') {
-      this.deps.onMessage(known);
       if (known.error_message) {
+        this.deps.onMessage(known);
         this.run?.abort();
         this.fail(new SessionFailure(failureCard('stream', known.error_message)));
       } else {
-        this.stop();
+        void this.endedByServer(known);
       }
       return;
     }
     this.deps.onMessage(known);
+  }
+
+  /** A stream that ends without a reason either was closed, or its server is shutting down. */
+  private async endedByServer(message: ServerMessage): Promise<void> {
+    const run = this.run;
+    if (!run || this.ending) return;
+    this.ending = true;
+    try {
+      for (const ms of ENDING_MS) {
+        await run.sleep(ms);
+        const health = await this.deps.client.health(run.signal);
+        if ((health.server_start_time ?? null) !== this.serverStart) throw new Error('restarted');
+      }
+      this.deps.onMessage(message);
+      this.stop();
+    } catch {
+      if (!run.aborted) this.lose('The server was shut down.', true);
+    } finally {
+      this.ending = false;
+    }
   }
 
   private recovered(): void {
@@ -295,7 +318,7 @@ export class Lifecycle {
   }
 
   private suspect(): void {
-    if (this.grace !== null || !isLive(this.state.phase)) return;
+    if (this.grace !== null || this.ending || !isLive(this.state.phase)) return;
     this.grace = setTimeout(() => {
       this.grace = null;
       this.lose('The connection was interrupted.', true);

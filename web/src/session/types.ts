@@ -26,6 +26,9 @@ export interface UiHints {
   component?: string;
   modes?: string[];
   label?: string;
+  /** Step of the control, where the schema knows a better one than its range gives. */
+  step?: number;
+  unit?: string;
 }
 
 export interface SchemaProperty {

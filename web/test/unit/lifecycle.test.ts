@@ -153,7 +153,29 @@ describe('a running stream', () => {
     expect(t.lifecycle.state.error?.reason).toBe('CUDA out of memory');
     await t.lifecycle.start();
     t.last().events.onMessage({ type: 'stream_stopped' });
+    t.last().events.onFailed('closed');
+    await settle(3_000);
     expect(t.lifecycle.state.phase).toBe('idle');
+    expect(t.messages).toHaveLength(2);
+  });
+
+  it('is restored when it ended because the server shut down', async () => {
+    let up = true;
+    const health = async () => {
+      if (!up) throw new ApiError(0, 'down');
+      return { status: 'ok', server_start_time: 100 };
+    };
+    const t = setUp({ health });
+    await t.lifecycle.start();
+    up = false;
+    t.last().events.onMessage({ type: 'stream_stopped' });
+    t.last().events.onFailed('closed');
+    await settle(400);
+    expect(t.lifecycle.state.phase).toBe('reconnecting');
+    expect(t.messages).toHaveLength(0);
+    up = true;
+    await settle(1_000);
+    expect(t.lifecycle.state.phase).toBe('streaming');
   });
 
   it('passes other messages on and ignores what is not one', async () => {

@@ -24,6 +24,7 @@ function watchFirstFrame(video: HTMLVideoElement): () => void {
 export const OutputVideo = memo(function OutputVideo({ muted }: { muted: boolean }) {
   const video = useRef<HTMLVideoElement>(null);
   const stream = useSession((session) => session.stream);
+  const paused = useSession((session) => session.state.phase === 'paused');
 
   useEffect(() => {
     const element = video.current;
@@ -33,6 +34,14 @@ export const OutputVideo = memo(function OutputVideo({ muted }: { muted: boolean
     element.play().catch(() => undefined);
     return watchFirstFrame(element);
   }, [stream]);
+
+  // Pausing here freezes the picture at once, whatever is still on its way.
+  useEffect(() => {
+    const element = video.current;
+    if (!element?.srcObject) return;
+    if (paused) element.pause();
+    else element.play().catch(() => undefined);
+  }, [paused, stream]);
 
   useEffect(() => {
     if (video.current) video.current.muted = muted;

@@ -16,7 +16,8 @@ export function fieldHelp(field: Field): string {
   const lines = [];
   if (field.help) lines.push(field.help);
   const range = rangeText(field.rules);
-  if (range && field.options.length === 0) lines.push(`Range: ${range}`);
+  const unit = field.unit ? ` ${field.unit}` : '';
+  if (range && field.options.length === 0) lines.push(`Range: ${range}${unit}`);
   if (field.default !== null && typeof field.default !== 'object') {
     lines.push(`Default: ${String(field.default as string | number | boolean)}`);
   }
