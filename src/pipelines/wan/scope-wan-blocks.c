@@ -7,8 +7,6 @@
 
 #include "pipelines/wan/scope-wan-stream-private.h"
 
-#define MAX_PASS_FRAMES 128
-
 ScopeWanPass
 scope_wan_stream_pass(ScopeWanStream *s, ScopeTensor latents, const float *timesteps)
 {
@@ -164,7 +162,7 @@ scope_wan_block_recache(ScopeWanStream *s)
     const ScopeWanVariant *v = &s->options.variant;
     gboolean global_sink = (v->flags & SCOPE_WAN_VARIANT_GLOBAL_SINK) != 0;
     int64_t n = MIN(s->start_frame, v->window_frames);
-    float timesteps[MAX_PASS_FRAMES];
+    float timesteps[SCOPE_WAN_MAX_PASS_FRAMES];
 
     if ((v->flags & SCOPE_WAN_VARIANT_RECACHE) == 0 || !s->conditioning.changed || n <= 0) {
         return;
@@ -202,7 +200,7 @@ gboolean
 scope_wan_block_recompute(ScopeWanStream *s, GError **error)
 {
     const ScopeWanVariant *v = &s->options.variant;
-    float timesteps[MAX_PASS_FRAMES];
+    float timesteps[SCOPE_WAN_MAX_PASS_FRAMES];
     int n = v->context_frames;
 
     if (n == 0 || s->start_frame == 0) {
@@ -269,7 +267,7 @@ scope_wan_block_denoise(ScopeWanStream *s, ScopeWanResult *result, GError **erro
     ScopeTensor x = scope_tensor_slice(s->x, 0, 0, s->n_frames);
     ScopeTensor flow = scope_tensor_slice(s->flow, 0, 0, s->n_frames);
     ScopeTensor noise = scope_tensor_slice(s->noise, 0, 0, s->n_frames);
-    float timesteps[MAX_PASS_FRAMES];
+    float timesteps[SCOPE_WAN_MAX_PASS_FRAMES];
 
     if (!scope_wan_cache_fits(&s->cache, s->model_start, s->n_frames)) {
         g_set_error(error, SCOPE_WAN_ERROR, SCOPE_WAN_ERROR_INPUT,
@@ -352,7 +350,7 @@ void
 scope_wan_block_clean(ScopeWanStream *s)
 {
     const ScopeWanVariant *v = &s->options.variant;
-    float timesteps[MAX_PASS_FRAMES];
+    float timesteps[SCOPE_WAN_MAX_PASS_FRAMES];
 
     if ((v->flags & SCOPE_WAN_VARIANT_CLEAN_PASS) == 0) {
         return;

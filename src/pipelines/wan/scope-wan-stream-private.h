@@ -11,7 +11,8 @@
 
 G_BEGIN_DECLS
 
-#define SCOPE_WAN_N_CACHED_TEXTS 8
+#define SCOPE_WAN_N_CACHED_TEXTS  8
+#define SCOPE_WAN_MAX_PASS_FRAMES 256 /* latent frames of one pass */
 
 /** ScopeWanConditioning: the prompt as numbers; rows are [T, text_dim] f32 on the host. */
 typedef struct {

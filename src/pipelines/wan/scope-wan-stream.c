@@ -110,7 +110,8 @@ check_options(const ScopeWanStreamOptions *o, const ScopeWanConfig *c, GError **
         return FALSE;
     }
     if (v->slot_frames < MAX(v->chunk_frames, v->first_chunk_frames) ||
-        v->sink_frames >= v->slot_frames || v->slot_frames > 4096 || c->in_dim != c->out_dim) {
+        v->sink_frames >= v->slot_frames || v->slot_frames > SCOPE_WAN_MAX_PASS_FRAMES ||
+        c->in_dim != c->out_dim) {
         g_set_error(error, SCOPE_WAN_ERROR, SCOPE_WAN_ERROR_INPUT,
                     "%s: a window of %d frames with a sink of %d does not hold a chunk of %d",
                     v->id, v->slot_frames, v->sink_frames, v->chunk_frames);
