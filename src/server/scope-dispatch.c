@@ -133,6 +133,8 @@ on_message_finished(SoupServerMessage *msg, gpointer user_data)
         scope_upload_set_flow(upload, NULL, NULL);
         scope_upload_abort(upload);
     }
+    /* The request refers to the message, which this state hangs on. */
+    g_clear_pointer(&dispatch->request, scope_request_unref);
 }
 
 void
@@ -158,6 +160,8 @@ set_common_headers(SoupServerMessage *msg)
 {
     SoupMessageHeaders *headers = soup_server_message_get_response_headers(msg);
 
+    /* libsoup 3.2 never frees a connection that the client closes between two requests. */
+    soup_message_headers_replace(headers, "Connection", "close");
     soup_message_headers_replace(headers, "X-Content-Type-Options", "nosniff");
     soup_message_headers_replace(headers, "Referrer-Policy", "no-referrer");
     soup_message_headers_replace(headers, "Cross-Origin-Resource-Policy", "same-site");
@@ -314,6 +318,30 @@ prepare_body(SoupServerMessage *msg, Dispatch *dispatch)
     return TRUE;
 }
 
+/*
+ * A negative length passes libsoup's check of the headers and then breaks the reading of the body:
+ * the connection is taken away from it and ended here.
+ */
+static gboolean
+end_negative_length(SoupServerMessage *msg, SoupMessageHeaders *headers)
+{
+    static const char answer[] = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n"
+                                 "Content-Length: 0\r\n\r\n";
+    ScopeConn *conn = scope_conn_from_message(msg);
+    g_autoptr(GIOStream) stream = NULL;
+
+    if (!conn || soup_message_headers_get_encoding(headers) != SOUP_ENCODING_CONTENT_LENGTH ||
+        soup_message_headers_get_content_length(headers) >= 0) {
+        return FALSE;
+    }
+    g_socket_send(conn->socket, answer, strlen(answer), NULL, NULL);
+    stream = soup_server_message_steal_connection(msg);
+    g_io_stream_close(stream, NULL, NULL);
+    /* libsoup 3.2 never frees its object of a connection that was stolen. */
+    scope_conn_forget(conn);
+    return TRUE;
+}
+
 void
 scope_dispatch_headers(SoupServerMessage *msg, GHashTable *query)
 {
@@ -323,6 +351,9 @@ scope_dispatch_headers(SoupServerMessage *msg, GHashTable *query)
 
     if (!dispatch) {
         soup_server_message_set_status(msg, 503, NULL);
+        return;
+    }
+    if (end_negative_length(msg, headers)) {
         return;
     }
     dispatch->body_end_us = g_get_monotonic_time() + MAX_BODY_TIME_US;

@@ -37,6 +37,9 @@ void scope_conn_set_deadline(ScopeConn *conn, gint64 timeout_us);
 /** scope_conn_close: ends both directions at once. %NULL is allowed. Thread: main. */
 void scope_conn_close(ScopeConn *conn);
 
+/** scope_conn_forget: the connection is closed and does not count any more. Thread: main. */
+void scope_conn_forget(ScopeConn *conn);
+
 /** scope_dispatch_attach: prepares @msg when its first byte has come. Thread: main. */
 void scope_dispatch_attach(SoupServerMessage *msg, const ScopeGuard *guard, gpointer context,
                            gint64 body_timeout_us);

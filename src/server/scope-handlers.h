@@ -40,6 +40,7 @@ void scope_route_session_delete(ScopeRequest *request);
 void scope_route_parameters_post(ScopeRequest *request);
 void scope_route_parameters_get(ScopeRequest *request);
 
+void scope_route_frame(ScopeRequest *request);
 void scope_route_session_metrics(ScopeRequest *request);
 
 /* scope-routes-models.c */

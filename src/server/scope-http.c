@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The listening socket and its connections. Connections are accepted here and handed to libsoup,
- * which reports a connection only after its first byte: this is how silent ones are counted and
- * closed too. What a request may do is decided in scope-dispatch.c. Main thread only.
+ * The listening sockets and their connections. Connections are accepted here and handed to libsoup
+ * (whose own listener, in 3.2, keeps every accepted GSocket for ever): limits and deadlines hold
+ * from the first moment on. What a request may do is decided in scope-dispatch.c. Main thread only.
  */
 #include "server/scope-http.h"
 
@@ -37,7 +37,7 @@ conn_free(gpointer data)
     if (conn->http) {
         g_hash_table_remove(conn->http->conns, conn);
     }
-    g_object_unref(conn->socket);
+    g_clear_object(&conn->socket);
     g_free(conn);
 }
 
@@ -64,6 +64,14 @@ scope_conn_close(ScopeConn *conn)
         conn->deadline_us = 0;
         g_socket_shutdown(conn->socket, TRUE, TRUE, NULL);
     }
+}
+
+void
+scope_conn_forget(ScopeConn *conn)
+{
+    g_hash_table_remove(conn->http->conns, conn);
+    conn->http = NULL;
+    g_clear_object(&conn->socket);
 }
 
 static gboolean

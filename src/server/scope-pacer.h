@@ -15,8 +15,8 @@ G_BEGIN_DECLS
 typedef struct _ScopePacer ScopePacer;
 
 /**
- * SCOPE_PACER_REPEAT_US: how often the last frame is shown again while paused. Not slower: receivers
- * that expect packets at the rate so far take longer gaps for losses.
+ * SCOPE_PACER_REPEAT_US: how often the last frame is shown again while paused. Not slower:
+ * receivers that expect packets at the rate so far take longer gaps for losses.
  */
 #define SCOPE_PACER_REPEAT_US (G_USEC_PER_SEC / 15)
 

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "core/scope-log.h"
+#include "media/scope-thumbnail.h"
 #include "server/scope-media-files.h"
 #include "server/scope-path.h"
 #include "server/scope-server-error.h"
@@ -13,6 +14,9 @@
 #include "server/scope-upload.h"
 
 SCOPE_LOG_TOPIC(server, assets)
+
+#define MIN_THUMBNAIL_PX 16
+#define MAX_THUMBNAIL_PX 1024
 
 typedef struct {
     char *root;
@@ -199,6 +203,37 @@ scope_route_asset_upload(ScopeRequest *request)
                               scope_request_defer(request));
 }
 
+static void
+on_thumbnail(GObject *source, GAsyncResult *result, gpointer user_data)
+{
+    g_autoptr(ScopeRequest) request = user_data;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GBytes) bytes = scope_thumbnail_make_finish(result, &error);
+
+    if (bytes) {
+        scope_request_set_header(request, "Cache-Control", "private, max-age=3600");
+        scope_request_reply_bytes(request, 200, "image/jpeg", bytes);
+    } else {
+        scope_request_reply_error(request, 415, "No thumbnail: %s", error->message);
+    }
+}
+
+/* `?thumbnail=EDGE`: a small picture of an image or video. */
+static void
+reply_thumbnail(ScopeRequest *request, const char *path)
+{
+    g_autoptr(ScopeFaults) faults = scope_faults_new("query");
+    gint64 edge_px = scope_request_query_int(request, "thumbnail", MIN_THUMBNAIL_PX,
+                                             MIN_THUMBNAIL_PX, MAX_THUMBNAIL_PX, faults);
+
+    if (!scope_faults_is_empty(faults)) {
+        scope_request_reply_faults(request, faults);
+        return;
+    }
+    scope_thumbnail_make_async(path, (guint)edge_px, SCOPE_IMAGE_FORMAT_JPEG, NULL, on_thumbnail,
+                               scope_request_defer(request));
+}
+
 void
 scope_route_asset(ScopeRequest *request)
 {
@@ -220,6 +255,10 @@ scope_route_asset(ScopeRequest *request)
     }
     if (!g_file_test(path, G_FILE_TEST_IS_REGULAR)) {
         scope_request_reply_error(request, 404, "Asset not found");
+        return;
+    }
+    if (scope_request_get_query(request, "thumbnail")) {
+        reply_thumbnail(request, path);
         return;
     }
     scope_request_reply_file(request, path, scope_media_files_get_content_type(path), NULL);

@@ -2,8 +2,10 @@
 /* Routes that act on running sessions without a data channel. Main thread only. */
 #include "server/scope-handlers.h"
 
+#include "core/scope-frame.h"
 #include "core/scope-json.h"
 #include "core/scope-session-params.h"
+#include "media/scope-thumbnail.h"
 #include "server/scope-message.h"
 #include "server/scope-server-private.h"
 
@@ -79,4 +81,73 @@ scope_route_session_metrics(ScopeRequest *request)
     json_object_set_object_member(reply, "sessions", sessions);
     json_object_set_object_member(reply, "gpu", json_object_new());
     scope_request_reply_object(request, reply);
+}
+
+static void
+frame_free(gpointer frame)
+{
+    scope_frame_unref(frame);
+}
+
+static void
+job_encode(GTask *task, gpointer source, gpointer task_data, GCancellable *cancellable)
+{
+    GError *error = NULL;
+    GBytes *bytes = scope_image_encode(task_data, SCOPE_IMAGE_FORMAT_JPEG, &error);
+
+    if (bytes) {
+        g_task_return_pointer(task, bytes, (GDestroyNotify)g_bytes_unref);
+    } else {
+        g_task_return_error(task, error);
+    }
+}
+
+static void
+on_encoded(GObject *source, GAsyncResult *result, gpointer user_data)
+{
+    g_autoptr(ScopeRequest) request = user_data;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GBytes) bytes = g_task_propagate_pointer(G_TASK(result), &error);
+
+    if (bytes) {
+        scope_request_set_header(request, "Cache-Control", "no-store");
+        scope_request_reply_bytes(request, 200, "image/jpeg", bytes);
+    } else {
+        scope_request_reply_gerror(request, error);
+    }
+}
+
+void
+scope_route_frame(ScopeRequest *request)
+{
+    ScopeServer *server = scope_request_get_context(request);
+    ScopeSession *session = scope_sessions_get_first(server->sessions);
+    const char *sink = scope_request_get_query(request, "sink_node_id");
+    g_autoptr(ScopeFaults) faults = scope_faults_new("query");
+    ScopeFrame *frame = NULL;
+    g_autoptr(GTask) task = NULL;
+
+    /* The encoder's own quality is used; the value is checked all the same. */
+    scope_request_query_int(request, "quality", 85, 1, 100, faults);
+    if (!scope_faults_is_empty(faults)) {
+        scope_request_reply_faults(request, faults);
+        return;
+    }
+    if (sink) {
+        /* Only a headless session has sinks that can be asked for by name. */
+        scope_request_reply_error(request, 404,
+                                  "No frame available for sink node '%s' (no active session or "
+                                  "pipeline not running)",
+                                  sink);
+        return;
+    }
+    frame = session ? scope_session_dup_last_frame(session) : NULL;
+    if (!frame) {
+        scope_request_reply_error(request, 404,
+                                  "No frame available (no active session or pipeline not running)");
+        return;
+    }
+    task = g_task_new(NULL, NULL, on_encoded, scope_request_defer(request));
+    g_task_set_task_data(task, frame, frame_free);
+    g_task_run_in_thread(task, job_encode);
 }

@@ -97,7 +97,7 @@ static const ScopeRoute routes[] = {
      "Send a parameter update to every active session."},
     {"GET", "/api/v1/session/parameters", 2, 0, 0, scope_route_parameters_get, NULL,
      "Accumulated parameters of the first active session (else the headless session)."},
-    {"GET", "/api/v1/session/frame", 2, 0, 0, NULL, NULL,
+    {"GET", "/api/v1/session/frame", 2, 0, 0, scope_route_frame, NULL,
      "Latest output frame as JPEG."},
     {"GET", "/api/v1/session/output.ts", 2, 0, 0, NULL, NULL,
      "MPEG-TS stream of the headless session."},

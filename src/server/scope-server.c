@@ -156,6 +156,9 @@ start_http(ScopeServer *server, GError **error)
     options.guard = server->guard;
     options.context = server;
     options.max_connections = server->options.max_connections;
+    options.header_timeout_us = (gint64)server->options.client_timeout_ms * 1000;
+    options.body_timeout_us = options.header_timeout_us;
+    options.idle_timeout_us = 3 * options.header_timeout_us;
     server->http = scope_http_new(&options, error);
     if (!server->http) {
         return FALSE;

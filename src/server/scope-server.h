@@ -51,6 +51,8 @@ typedef void (*ScopeServerRestart)(gpointer user_data);
  * @allowed_origins: (nullable) (array zero-terminated=1): further origins of pages
  * @max_upload_bytes: largest uploaded asset
  * @max_connections: HTTP connections at a time
+ * @client_timeout_ms: longest pause of an HTTP client inside its headers, its body, or a reply that
+ *   it does not take; connections without a request are kept three times as long
  * @max_sessions: WebRTC sessions at a time
  * @ice_address: (nullable): ICE uses this local address only
  * @ice_servers_json: (nullable): static list, JSON array of {urls, username, credential}
@@ -87,6 +89,7 @@ typedef struct {
     const char *const *allowed_origins;
     guint64 max_upload_bytes;
     guint max_connections;
+    guint client_timeout_ms;
     guint max_sessions;
     const char *ice_address;
     const char *ice_servers_json;
@@ -112,6 +115,7 @@ typedef struct {
         .version = SCOPE_VERSION,                                                                  \
         .max_upload_bytes = 512u * 1024 * 1024,                                                    \
         .max_connections = 256,                                                                    \
+        .client_timeout_ms = 20000,                                                                \
         .max_sessions = 16,                                                                        \
     })
 

@@ -119,8 +119,7 @@ static char *
 check_one_of(JsonArray *choices, JsonNode *node, const char *at)
 {
     for (guint i = 0; i < json_array_get_length(choices); i++) {
-        g_autofree char *problem =
-            check(json_array_get_object_element(choices, i), node, at);
+        g_autofree char *problem = check(json_array_get_object_element(choices, i), node, at);
         if (!problem) {
             return NULL;
         }
@@ -185,8 +184,7 @@ check(JsonObject *schema, JsonNode *node, const char *at)
 char *
 contract_check_schema(const char *name, JsonNode *body)
 {
-    JsonObject *components =
-        scope_json_object_get_object(contract_get_document(), "components");
+    JsonObject *components = scope_json_object_get_object(contract_get_document(), "components");
     JsonObject *schemas = scope_json_object_get_object(components, "schemas");
     JsonObject *schema = scope_json_object_get_object(schemas, name);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Holds replies against docs/openapi.json: a small validator of the parts of JSON Schema it uses. */
+/* Holds replies against docs/openapi.json: a small validator of the parts of JSON Schema it uses.
+ */
 #ifndef CONTRACT_CHECK_H
 #define CONTRACT_CHECK_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The server under test, its client, and the pipeline whose load waits. */
+/* The server under test and its client. */
 #include "server-fixture.h"
 
 #include <string.h>
@@ -9,116 +9,10 @@
 #include "contract-check.h"
 #include "core/scope-host.h"
 #include "core/scope-json.h"
-#include "core/scope-lock.h"
 #include "fake-pipelines.h"
+#include "gate-pipeline.h"
 #include "media/scope-media.h"
 #include "pipelines/scope-builtin.h"
-
-/* -- the pipeline whose load waits -- */
-
-static ScopeLock gate_lock = SCOPE_LOCK_INIT;
-static guint gate_n_open, gate_n_waiting, gate_n_loads;
-
-typedef struct {
-    gint64 size;
-} GateParams;
-
-static const ScopeParamDesc gate_params[] = {
-    SCOPE_PARAM_INT(GateParams, size, "8", .flags = SCOPE_PARAM_HAS_MIN | SCOPE_PARAM_HAS_MAX,
-                    .min = 1, .max = 100, .apply = SCOPE_PARAM_APPLY_LOAD, .help = "Any number."),
-};
-
-static gboolean
-gate_take(void)
-{
-    SCOPE_LOCK_GUARD(&gate_lock);
-    if (gate_n_open == 0) {
-        return FALSE;
-    }
-    gate_n_open--;
-    return TRUE;
-}
-
-static gboolean
-gate_load(const ScopeHost *host, const void *params, ScopeLoadProgress *progress,
-          gpointer *ret_instance, GError **error)
-{
-    gboolean is_open = FALSE;
-    gint64 deadline_us = g_get_monotonic_time() + SERVER_FIXTURE_WAIT_S * G_USEC_PER_SEC;
-
-    scope_lock_lock(&gate_lock);
-    gate_n_loads++;
-    gate_n_waiting++;
-    scope_lock_unlock(&gate_lock);
-    while (!(is_open = gate_take()) && host->progress(progress, "Loading VAE...", 0.5) &&
-           g_get_monotonic_time() < deadline_us) {
-        g_usleep(500);
-    }
-    scope_lock_lock(&gate_lock);
-    gate_n_waiting--;
-    scope_lock_unlock(&gate_lock);
-    if (!is_open) {
-        g_set_error_literal(error, SCOPE_PIPELINE_ERROR, SCOPE_PIPELINE_ERROR_CANCELLED,
-                            "cancelled");
-        return FALSE;
-    }
-    *ret_instance = g_new0(int, 1);
-    return TRUE;
-}
-
-static guint32
-gate_prepare(gpointer stream, const ScopeCall *call)
-{
-    return 1;
-}
-
-static gboolean
-gate_process(gpointer stream, const ScopeCall *call, GError **error)
-{
-    return TRUE;
-}
-
-static const ScopePipelineDesc gate_desc = {
-    .abi_version = SCOPE_ABI_VERSION,
-    .size = sizeof(ScopePipelineDesc),
-    .id = "gate",
-    .name = "Gate",
-    .description = "Loads when the test lets it.",
-    .version = "1.0.0",
-    .schema_title = "GateConfig",
-    .modes = SCOPE_MODES_BOTH,
-    .default_mode = SCOPE_MODE_VIDEO,
-    .min_dimension = 1,
-    .input_formats = SCOPE_FRAME_FORMAT_BIT(SCOPE_FRAME_FORMAT_RGB24),
-    .params = gate_params,
-    .n_params = G_N_ELEMENTS(gate_params),
-    .params_size = sizeof(GateParams),
-    .load = gate_load,
-    .unload = g_free,
-    .prepare = gate_prepare,
-    .process = gate_process,
-};
-
-void
-gate_open(guint n)
-{
-    SCOPE_LOCK_GUARD(&gate_lock);
-    gate_n_open += n;
-}
-
-guint
-gate_get_n_waiting(void)
-{
-    SCOPE_LOCK_GUARD(&gate_lock);
-    return gate_n_waiting;
-}
-
-guint
-gate_get_n_loads(void)
-{
-    SCOPE_LOCK_GUARD(&gate_lock);
-    return gate_n_loads;
-}
 
 /* -- the server -- */
 
@@ -161,7 +55,7 @@ server_fixture_new(void (*change)(ScopeServerOptions *options))
     f->registry = scope_registry_new();
     scope_host_init(&f->host, f->folder);
     g_assert_true(scope_builtin_register_all(f->registry, &error));
-    g_assert_true(scope_registry_register(f->registry, &gate_desc, NULL, &error));
+    g_assert_true(scope_registry_register(f->registry, gate_get_desc(), NULL, &error));
     g_assert_no_error(error);
     scope_registry_add(f->registry, fake);
     scope_registry_add(f->registry, fail);
@@ -278,8 +172,7 @@ SoupMessage *
 server_fixture_message(ServerFixture *f, const char *method, const char *path)
 {
     g_autofree char *url = g_strconcat(f->base, path, NULL);
-    g_autoptr(GUri) uri =
-        g_uri_parse(url, SOUP_HTTP_URI_FLAGS | G_URI_FLAGS_PARSE_RELAXED, NULL);
+    g_autoptr(GUri) uri = g_uri_parse(url, SOUP_HTTP_URI_FLAGS | G_URI_FLAGS_PARSE_RELAXED, NULL);
 
     g_assert_nonnull(uri);
     return soup_message_new_from_uri(method, uri);
@@ -335,8 +228,8 @@ char *
 server_fixture_raw(ServerFixture *f, const char *bytes, gsize n_bytes, double seconds,
                    gboolean *ret_is_closed)
 {
-    g_autoptr(GSocket) socket = g_socket_new(G_SOCKET_FAMILY_IPV4, G_SOCKET_TYPE_STREAM,
-                                             G_SOCKET_PROTOCOL_TCP, NULL);
+    g_autoptr(GSocket) socket =
+        g_socket_new(G_SOCKET_FAMILY_IPV4, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP, NULL);
     g_autoptr(GSocketAddress) address =
         g_inet_socket_address_new_from_string("127.0.0.1", scope_server_get_port(f->server));
     gint64 deadline_us = g_get_monotonic_time() + (gint64)(seconds * G_USEC_PER_SEC);
@@ -359,8 +252,7 @@ server_fixture_raw(ServerFixture *f, const char *bytes, gsize n_bytes, double se
             n = g_socket_receive(socket, buffer, sizeof buffer, NULL, &error);
             if (n > 0) {
                 g_string_append_len(text, buffer, n);
-            } else if (n == 0 ||
-                       !g_error_matches(error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK)) {
+            } else if (n == 0 || !g_error_matches(error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK)) {
                 *ret_is_closed = TRUE;
             }
         } while (n > 0);

@@ -80,13 +80,4 @@ const char *reply_string(const Reply *reply, const char *member);
 /** reply_text: (transfer full): the body as text. */
 char *reply_text(const Reply *reply);
 
-/** gate_open: lets @n loads of `gate` finish. */
-void gate_open(guint n);
-
-/** gate_get_n_waiting: loads of `gate` that wait now. */
-guint gate_get_n_waiting(void);
-
-/** gate_get_n_loads: loads of `gate` that were begun. */
-guint gate_get_n_loads(void);
-
 #endif

@@ -19,8 +19,7 @@ assert_reply(const char *method, const char *path, const char *body, guint statu
 
     if (reply.status != status) {
         g_autofree char *text = reply_text(&reply);
-        g_test_message("%s %s: %u instead of %u: %.300s", method, path, reply.status, status,
-                       text);
+        g_test_message("%s %s: %u instead of %u: %.300s", method, path, reply.status, status, text);
     }
     g_assert_cmpuint(reply.status, ==, status);
 }
@@ -106,8 +105,7 @@ static void
 test_document_equals_table(void)
 {
     JsonObject *paths = scope_json_object_get_object(contract_get_document(), "paths");
-    g_autoptr(GHashTable) documented =
-        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autoptr(GHashTable) documented = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     gsize n_routes = 0;
     const ScopeRoute *routes = scope_routes_get(&n_routes);
     JsonObjectIter path_iter;
@@ -137,8 +135,7 @@ test_document_equals_table(void)
         g_assert_cmpstr(scope_json_object_get_string(operation, "x-state"), ==,
                         routes[i].handler ? "works" : "later");
         g_assert_cmpint(scope_json_object_get_int(operation, "x-tier", 0), ==, routes[i].tier);
-        g_assert_cmpstr(scope_json_object_get_string(operation, "summary"), ==,
-                        routes[i].summary);
+        g_assert_cmpstr(scope_json_object_get_string(operation, "summary"), ==, routes[i].summary);
     }
 }
 
@@ -278,9 +275,8 @@ test_loras(void)
     g_assert_cmpuint(json_array_get_length(list), ==, 1);
     g_assert_cmpstr(json_object_get_string_member(json_array_get_object_element(list, 0), "name"),
                     ==, "style");
-    g_assert_cmpstr(
-        json_object_get_string_member(json_array_get_object_element(list, 0), "folder"), ==,
-        "sub");
+    g_assert_cmpstr(json_object_get_string_member(json_array_get_object_element(list, 0), "folder"),
+                    ==, "sub");
 }
 
 static void
@@ -317,8 +313,8 @@ test_token(void)
                      200);
     g_auto(Reply) page = server_fixture_request(other, "GET", "/?token=s3cret%20token", NULL);
     g_assert_cmpuint(page.status, ==, 200);
-    cookie = soup_message_headers_get_one(soup_message_get_response_headers(page.msg),
-                                          "Set-Cookie");
+    cookie =
+        soup_message_headers_get_one(soup_message_get_response_headers(page.msg), "Set-Cookie");
     g_assert_nonnull(strstr(cookie, "HttpOnly"));
     g_assert_cmpuint(get_status(other, "/api/v1/keys", "Cookie", "scope_token=s3cret%20token"), ==,
                      200);

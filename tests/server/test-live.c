@@ -154,13 +154,12 @@ test_messages(void)
     g_assert_true(json_object_has_member(item, "allowed"));
     g_assert_true(live_wait_frames(live, 5));
     g_auto(Reply) record = server_fixture_request(f, "GET", "/api/v1/session/parameters", NULL);
-    object = (json_object_unref(object),
-              json_object_ref(json_object_get_object_member(json_node_get_object(record.json),
-                                                            "parameters")));
+    object = (json_object_unref(object), json_object_ref(json_object_get_object_member(
+                                             json_node_get_object(record.json), "parameters")));
     g_assert_true(scope_json_object_get_bool(object, "manage_cache", FALSE));
     g_assert_false(json_object_has_member(object, "noise_scale"));
-    g_auto(Reply) reply = server_fixture_request(f, "POST", "/api/v1/session/parameters",
-                                                 "{'noise_scale':0.5}");
+    g_auto(Reply) reply =
+        server_fixture_request(f, "POST", "/api/v1/session/parameters", "{'noise_scale':0.5}");
     g_assert_cmpuint(reply.status, ==, 200);
     updated = live_wait_text(live, "parameters_updated");
     g_assert_nonnull(strstr(updated, "noise_scale"));
@@ -266,8 +265,7 @@ test_offer_faults(void)
 
     load("{'pipeline_ids':['passthrough']}", "loaded");
     for (gsize i = 0; i < G_N_ELEMENTS(bodies); i++) {
-        g_auto(Reply) reply =
-            server_fixture_request(f, "POST", "/api/v1/webrtc/offer", bodies[i]);
+        g_auto(Reply) reply = server_fixture_request(f, "POST", "/api/v1/webrtc/offer", bodies[i]);
         g_assert_cmpuint(reply.status, ==, 500);
         g_assert_nonnull(reply_string(&reply, "detail"));
     }
@@ -275,9 +273,9 @@ test_offer_faults(void)
         f, "POST", "/api/v1/webrtc/offer",
         "{'sdp':'x','type':'offer','initialParameters':{'pipeline_ids':['nope']}}");
     g_assert_cmpuint(unknown.status, ==, 400);
-    g_auto(Reply) invalid = server_fixture_request(
-        f, "POST", "/api/v1/webrtc/offer",
-        "{'sdp':'x','type':'offer','initialParameters':{'noise_scale':3}}");
+    g_auto(Reply) invalid =
+        server_fixture_request(f, "POST", "/api/v1/webrtc/offer",
+                               "{'sdp':'x','type':'offer','initialParameters':{'noise_scale':3}}");
     g_assert_cmpuint(invalid.status, ==, 422);
     g_assert_true(server_fixture_wait(has_no_sessions, NULL));
 }
