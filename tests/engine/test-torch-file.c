@@ -384,6 +384,34 @@ test_select(void)
     }
 }
 
+/* A tensor beside the wrapping dict (an average, a counter) does not hide it. */
+static void
+test_select_beside(void)
+{
+    g_autoptr(GByteArray) pickle = g_byte_array_new();
+    g_autoptr(GByteArray) bytes = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(ScopeCheckpoint) c = NULL;
+    g_autoptr(ScopeCheckpoint) state = NULL;
+
+    scope_pickle_begin(pickle);
+    scope_pickle_text(pickle, "counter");
+    scope_pickle_tensor(pickle, "0", 6, 0, 2, shape_2x3, stride_2x3);
+    scope_pickle_text(pickle, "generator");
+    scope_pickle_op(pickle, '}');
+    scope_pickle_text(pickle, "model.w");
+    scope_pickle_tensor(pickle, "0", 6, 0, 2, shape_2x3, stride_2x3);
+    scope_pickle_op(pickle, 's');
+    scope_pickle_end(pickle);
+    bytes = scope_build_torch(pickle, 6, SCOPE_ZIP_SOUND);
+    c = open_bytes(bytes, &error);
+    g_assert_no_error(error);
+    state = scope_checkpoint_select(c, NULL, NULL, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(scope_checkpoint_get_n_tensors(state), ==, 1);
+    check_six(state, "w");
+}
+
 static void
 test_select_nothing(void)
 {
@@ -410,6 +438,7 @@ main(int argc, char **argv)
     g_test_add_func("/torch/storage-refused", test_storage_refused);
     g_test_add_func("/torch/nesting", test_nesting);
     g_test_add_func("/torch/select", test_select);
+    g_test_add_func("/torch/select-beside", test_select_beside);
     g_test_add_func("/torch/select-nothing", test_select_nothing);
     return g_test_run();
 }

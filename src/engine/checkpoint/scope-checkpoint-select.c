@@ -36,11 +36,6 @@ choose_wrapper(const ScopeCheckpoint *checkpoint, const char *const *wrappers)
     const char *const *candidates = wrappers != NULL ? wrappers : usual;
     g_autofree char *only = NULL;
 
-    for (guint i = 0; i < checkpoint->tensors->len && wrappers == NULL; i++) {
-        if (strchr(scope_checkpoint_get_tensor(checkpoint, i)->name, '/') == NULL) {
-            return NULL;
-        }
-    }
     for (gsize i = 0; candidates[i] != NULL; i++) {
         if (has_wrapper(checkpoint, candidates[i])) {
             return g_strdup(candidates[i]);
@@ -48,8 +43,8 @@ choose_wrapper(const ScopeCheckpoint *checkpoint, const char *const *wrappers)
     }
     if (wrappers == NULL && checkpoint->tensors->len > 0) {
         const char *first = scope_checkpoint_get_tensor(checkpoint, 0)->name;
-        only = g_strndup(first, (gsize)(strchr(first, '/') - first));
-        for (guint i = 1; i < checkpoint->tensors->len; i++) {
+        only = g_strndup(first, strcspn(first, "/"));
+        for (guint i = 0; i < checkpoint->tensors->len; i++) {
             if (!is_below(scope_checkpoint_get_tensor(checkpoint, i)->name, only)) {
                 return NULL;
             }

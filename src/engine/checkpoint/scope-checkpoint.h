@@ -108,8 +108,8 @@ void scope_checkpoint_unref(ScopeCheckpoint *checkpoint);
  * scope_checkpoint_select:
  * @checkpoint: an opened checkpoint; kept alive by the result
  * @wrappers: (nullable) (array zero-terminated=1): names of wrapping dictionaries in order of
- *   preference, such as { "generator", NULL }; NULL means: the tensors of the top level if there
- *   are any, else generator_ema, generator, model, module, state_dict, then the only dictionary
+ *   preference, such as { "generator", NULL }; NULL means: generator_ema, generator, model, module,
+ *   state_dict, else the top level if it holds tensors, else the only dictionary
  * @prefixes: (nullable) (array zero-terminated=1): further prefixes that are cut off where every
  *   name has them, before "model." and "module." are tried; NULL for none
  * @error: set on failure
