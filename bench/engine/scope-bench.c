@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MIN_SAMPLES 3
@@ -22,6 +23,7 @@ struct _ScopeBench {
     ScopeArena *arena;
     ScopeCeiling *ceiling[SCOPE_BENCH_N_CEILINGS];
     int n_threads, busy_core;
+    gboolean cpu_time;
     double seconds;
     char *filter, *json_path;
     GString *json;
@@ -60,6 +62,8 @@ scope_bench_create(int *argc, char ***argv, const char *name)
         {"seconds", 's', 0, G_OPTION_ARG_DOUBLE, &b->seconds, "time per measurement", "S"},
         {"filter", 'f', 0, G_OPTION_ARG_STRING, &b->filter, "only names that contain TEXT", "TEXT"},
         {"json", 'j', 0, G_OPTION_ARG_FILENAME, &b->json_path, "write results to FILE", "FILE"},
+        {"cpu-time", 'c', 0, G_OPTION_ARG_NONE, &b->cpu_time,
+         "measure processor time: meaningful with one thread, on a machine that others use", NULL},
         {"busy-core", 'b', 0, G_OPTION_ARG_INT, &b->busy_core, "occupy core N", "N"},
         {NULL}};
     g_autoptr(GOptionContext) options = g_option_context_new(NULL);
@@ -84,7 +88,10 @@ scope_bench_create(int *argc, char ***argv, const char *name)
         }
     }
     printf("# %d threads%s, GFLOP/s are medians; ratio: to the ceiling sampled in between\n",
-           b->n_threads, b->busy_pid ? ", one core occupied" : "");
+           b->n_threads,
+           b->busy_pid   ? ", one core occupied"
+           : b->cpu_time ? ", processor time"
+                         : "");
     printf("%-46s %10s %8s %8s %6s %8s %8s %6s\n", "name", "ms", "GFLOP/s", "ceiling", "ratio",
            "best", "ceiling", "ratio");
     b->json = g_string_new(NULL);
@@ -135,9 +142,11 @@ median(double *values, int n)
 }
 
 static double
-now(void)
+now(const ScopeBench *bench)
 {
-    return (double)g_get_monotonic_time() * 1e-6;
+    struct timespec t;
+    clock_gettime(bench->cpu_time ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
 double
@@ -148,18 +157,18 @@ scope_bench_measure(ScopeBench *bench, const char *name, double gflop, ScopeBenc
         return 0.0;
     }
     ScopeCeiling *c = bench->ceiling[ceiling];
-    double took[MAX_SAMPLES], rate[MAX_SAMPLES], begin = now();
+    double took[MAX_SAMPLES], rate[MAX_SAMPLES], begin = now(bench);
     int n = 0;
     fn(bench->ctx, data);
     if (c) {
         scope_ceiling_run(c);
     }
-    for (; n < MAX_SAMPLES && (n < MIN_SAMPLES || now() - begin < bench->seconds); n++) {
-        double start = now();
+    for (; n < MAX_SAMPLES && (n < MIN_SAMPLES || now(bench) - begin < bench->seconds); n++) {
+        double start = now(bench);
         fn(bench->ctx, data);
-        double middle = now();
+        double middle = now(bench);
         took[n] = MAX(middle - start, 1e-9);
-        rate[n] = c ? scope_ceiling_run(c) / (now() - middle) : 0.0;
+        rate[n] = c ? scope_ceiling_run(c) / (now(bench) - middle) : 0.0;
     }
     double seconds = median(took, n), speed = gflop / seconds, top = median(rate, n);
     /* both are sorted now: the quietest sample of each */

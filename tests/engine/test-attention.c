@@ -323,5 +323,5 @@ main(int argc, char **argv)
     g_test_add_func("/engine/attention/batch", test_attention_batch);
     g_test_add_func("/engine/attention/extremes", test_attention_extremes);
     g_test_add_func("/engine/rope", test_rope);
-    return g_test_run();
+    return op_test_main();
 }

@@ -385,5 +385,5 @@ main(int argc, char **argv)
     g_test_add_func("/engine/conv/groups", test_conv_groups);
     g_test_add_func("/engine/conv/transposed", test_conv_transpose);
     g_test_add_func("/engine/conv/stream", test_conv_stream);
-    return g_test_run();
+    return op_test_main();
 }

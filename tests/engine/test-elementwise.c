@@ -412,5 +412,5 @@ main(int argc, char **argv)
     g_test_add_func("/engine/push-frames", test_push_frames);
     g_test_add_func("/engine/gather", test_gather);
     g_test_add_func("/engine/random-normal", test_random_normal);
-    return g_test_run();
+    return op_test_main();
 }

@@ -278,5 +278,5 @@ main(int argc, char **argv)
     g_test_add_func("/engine/pool", test_pool);
     g_test_add_func("/engine/pad", test_pad);
     g_test_add_func("/engine/pixel-shuffle", test_pixel_shuffle);
-    return g_test_run();
+    return op_test_main();
 }

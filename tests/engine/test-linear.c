@@ -283,5 +283,5 @@ main(int argc, char **argv)
     g_test_add_func("/engine/linear/zero-rows", test_linear_zero_rows);
     g_test_add_func("/engine/linear/row-independence", test_linear_row_independence);
     g_test_add_func("/engine/matmul", test_matmul);
-    return g_test_run();
+    return op_test_main();
 }

@@ -271,5 +271,5 @@ main(int argc, char **argv)
     g_test_add_func("/engine/pool", test_pool);
     g_test_add_func("/engine/pool/shared", test_pool_shared);
     g_test_add_func("/engine/alloc-counter", test_alloc_counter);
-    return g_test_run();
+    return op_test_main();
 }

@@ -200,5 +200,5 @@ main(int argc, char **argv)
     g_test_add_func("/engine/norm/zero-row", test_norm_zero_row);
     g_test_add_func("/engine/group-norm", test_group_norm);
     g_test_add_func("/engine/softmax", test_softmax);
-    return g_test_run();
+    return op_test_main();
 }

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Attention of the CPU backend. A tile is a block of queries of one head: it walks over the keys
- * block by block with a running softmax. Scores are kept transposed, [key][query], so that the
- * softmax works down columns and both products run on the shared kernels. Sequences of few queries
- * take one query at a time. Owns nothing; takes scratch. Pool threads.
+ * Attention of the CPU backend. A tile is some queries of one head: it walks over the keys block by
+ * block with a running softmax, and inside a block group by group of queries, so that the scores of
+ * a group stay in the first-level cache. Scores are kept transposed, [key][query]: the softmax
+ * works down columns and both products run on the shared kernels. Sequences of few queries take one
+ * query at a time. Owns nothing; takes scratch. Pool threads.
  */
 #include "engine/cpu/scope-cpu.h"
 
 #include <math.h>
 #include <string.h>
 
-#define QUERIES     96  /* a multiple of every mr and nr */
-#define KEYS        120 /* a multiple of every mr */
+#define QUERIES     192 /* of a tile; a multiple of every group */
+#define KEYS        120 /* of a block; a multiple of every mr */
 #define FEW_QUERIES 12
 
 typedef struct {
@@ -19,7 +20,8 @@ typedef struct {
     ScopeTensor out, q;
     const ScopeAttentionOptions *o;
     int64_t n_keys, d, padded_d;
-    int64_t n_query_tiles;
+    int64_t group; /* queries that are computed together, a multiple of mr and nr */
+    int64_t n_query_tiles, queries_per_tile;
     float *scratch;
     int64_t scratch_each;
 } Attention;
@@ -38,7 +40,8 @@ typedef struct {
 static int64_t
 buffers_size(const Attention *a)
 {
-    return QUERIES * (a->d + a->padded_d + KEYS + 3) + KEYS * (a->d + a->padded_d) + a->padded_d;
+    return QUERIES * (a->d + a->padded_d + 3) + KEYS * (a->group + a->d + a->padded_d) +
+           a->padded_d;
 }
 
 static void
@@ -46,7 +49,7 @@ buffers_set(const Attention *a, float *base, Buffers *b)
 {
     b->q = base;
     b->score = b->q + QUERIES * a->d;
-    b->keys = b->score + KEYS * QUERIES;
+    b->keys = b->score + KEYS * a->group;
     b->values = b->keys + KEYS * a->d;
     b->out = b->values + KEYS * a->padded_d;
     b->top = b->out + QUERIES * a->padded_d;
@@ -77,37 +80,53 @@ skip_empty(const Attention *a, KeyAt *at)
     }
 }
 
+/* Spreads a row of values over the panels; constant sizes become plain moves. */
+static void
+spread_values(const Attention *a, const float *row, float *values)
+{
+    for (int64_t c = 0; c < a->padded_d; c += a->k->nr) {
+        if (a->k->nr == 16) {
+            memcpy(values + c * KEYS, row + c, 16 * sizeof(float));
+        } else {
+            memcpy(values + c * KEYS, row + c, (size_t)a->k->nr * sizeof(float));
+        }
+    }
+}
+
 /* Copies and widens a block of keys and values; advances @at. */
 static void
 load_block(const Attention *a, int64_t batch, int64_t head, int64_t n, KeyAt *at, float *bias,
            const Buffers *b)
 {
-    int64_t nr = a->k->nr;
     for (int64_t i = 0; i < n; i++) {
         skip_empty(a, at);
         const ScopeAttentionSegment *s = &a->o->segments[at->segment];
         a->k->widen(s->k.dtype, row_address(s->k, batch, at->index, head), b->keys + i * a->d,
                     a->d);
-        a->k->widen(s->v.dtype, row_address(s->v, batch, at->index, head), b->row, a->d);
-        for (int64_t c = 0; c < a->padded_d; c += nr) {
-            memcpy(b->values + c * KEYS + i * nr, b->row + c, (size_t)nr * sizeof(float));
+        const float *values =
+            (const float *)(const void *)row_address(s->v, batch, at->index, head);
+        if (s->v.dtype != SCOPE_DTYPE_F32 || a->d != a->padded_d) {
+            a->k->widen(s->v.dtype, values, b->row, a->d);
+            values = b->row;
         }
+        spread_values(a, values, b->values + i * a->k->nr);
         bias[i] = s->log_bias;
         at->index++;
     }
 }
 
+/* Scores of one group of queries; @q: its panels. */
 static void
-multiply_scores(const Attention *a, int64_t n, const Buffers *b)
+multiply_scores(const Attention *a, int64_t n, const float *q, const Buffers *b)
 {
     int64_t mr = a->k->mr, nr = a->k->nr;
-    for (int64_t p = 0; p < QUERIES; p += nr) {
-        for (int64_t i = 0; i < n; i += mr) {
-            const float *rows[SCOPE_KERNELS_MAX_MR];
-            for (int64_t r = 0; r < mr; r++) {
-                rows[r] = b->keys + MIN(i + r, n - 1) * a->d;
-            }
-            a->k->gemm_rows(1, rows, 0, a->d, b->q + p * a->d, b->score + i * QUERIES + p, QUERIES,
+    for (int64_t i = 0; i < n; i += mr) {
+        const float *rows[SCOPE_KERNELS_MAX_MR];
+        for (int64_t r = 0; r < mr; r++) {
+            rows[r] = b->keys + MIN(i + r, n - 1) * a->d;
+        }
+        for (int64_t p = 0; p < a->group; p += nr) {
+            a->k->gemm_rows(1, rows, 0, a->d, q + p * a->d, b->score + i * a->group + p, a->group,
                             FALSE);
         }
     }
@@ -120,8 +139,8 @@ bias_scores(const Attention *a, int64_t head, int64_t first_query, int64_t n_que
 {
     const ScopeAttentionOptions *o = a->o;
     for (int64_t i = 0; i < n; i++) {
-        float *score = b->score + i * QUERIES;
-        for (int64_t j = 0; j < QUERIES && log_bias[i] != 0.0F; j++) {
+        float *score = b->score + i * a->group;
+        for (int64_t j = 0; j < a->group && log_bias[i] != 0.0F; j++) {
             score[j] += log_bias[i];
         }
         if (!scope_tensor_is_none(o->bias)) {
@@ -143,20 +162,21 @@ bias_scores(const Attention *a, int64_t head, int64_t first_query, int64_t n_que
     }
 }
 
+/* Rescales the results of one group and adds the values of the block. */
 static void
-add_values(const Attention *a, int64_t n, const Buffers *b)
+add_values(const Attention *a, int64_t n, const float *factor, float *out, const Buffers *b)
 {
     int64_t mr = a->k->mr, nr = a->k->nr;
-    for (int64_t j = 0; j < QUERIES; j++) {
-        float f = b->factor[j];
+    for (int64_t j = 0; j < a->group; j++) {
+        float f = factor[j];
         for (int64_t c = 0; c < a->padded_d && f != 1.0F; c++) {
-            b->out[j * a->padded_d + c] *= f;
+            out[j * a->padded_d + c] *= f;
         }
     }
     for (int64_t c = 0; c < a->padded_d; c += nr) {
-        for (int64_t j = 0; j < QUERIES; j += mr) {
-            a->k->gemm_columns(n, b->score + j, QUERIES, b->values + c * KEYS, nr,
-                               b->out + j * a->padded_d + c, a->padded_d);
+        for (int64_t j = 0; j < a->group; j += mr) {
+            a->k->gemm_columns(n, b->score + j, a->group, b->values + c * KEYS, nr,
+                               out + j * a->padded_d + c, a->padded_d);
         }
     }
 }
@@ -187,9 +207,9 @@ static void
 attention_tile(int64_t tile, int thread_index, void *user_data)
 {
     const Attention *a = user_data;
-    int64_t n_heads = a->q.shape[2], first = tile % a->n_query_tiles * QUERIES;
+    int64_t n_heads = a->q.shape[2], first = tile % a->n_query_tiles * a->queries_per_tile;
     int64_t head = tile / a->n_query_tiles % n_heads, batch = tile / a->n_query_tiles / n_heads;
-    int64_t n_queries = MIN(QUERIES, a->q.shape[1] - first);
+    int64_t n_queries = MIN(a->queries_per_tile, a->q.shape[1] - first);
     Buffers b;
     buffers_set(a, a->scratch + thread_index * a->scratch_each, &b);
     load_queries(a, batch, head, first, n_queries, &b);
@@ -198,10 +218,12 @@ attention_tile(int64_t tile, int thread_index, void *user_data)
         int64_t n = MIN(KEYS, a->n_keys - key);
         float log_bias[KEYS];
         load_block(a, batch, head, n, &at, log_bias, &b);
-        multiply_scores(a, n, &b);
-        bias_scores(a, head, first, n_queries, key, n, log_bias, &b);
-        a->k->softmax_block(b.score, n, QUERIES, b.top, b.sum, b.factor);
-        add_values(a, n, &b);
+        for (int64_t g = 0; g < n_queries; g += a->group) {
+            multiply_scores(a, n, b.q + g * a->d, &b);
+            bias_scores(a, head, first + g, MIN(a->group, n_queries - g), key, n, log_bias, &b);
+            a->k->softmax_block(b.score, n, a->group, b.top + g, b.sum + g, b.factor + g);
+            add_values(a, n, b.factor + g, b.out + g * a->padded_d, &b);
+        }
     }
     for (int64_t j = 0; j < n_queries; j++) {
         float *out = (float *)row_address(a->out, batch, first + j, head);
@@ -280,7 +302,11 @@ scope_cpu_attention(ScopeContext *ctx, ScopeTensor out, ScopeTensor q,
         a.n_keys += options->segments[s].k.shape[1];
     }
     a.padded_d = (a.d + k->nr - 1) / k->nr * k->nr;
+    a.group = k->nr > 16 ? 96 : 48;
     a.n_query_tiles = (q.shape[1] + QUERIES - 1) / QUERIES;
+    a.queries_per_tile = (q.shape[1] + a.n_query_tiles - 1) / a.n_query_tiles;
+    a.queries_per_tile = (a.queries_per_tile + a.group - 1) / a.group * a.group;
+    a.n_query_tiles = (q.shape[1] + a.queries_per_tile - 1) / a.queries_per_tile;
     gboolean few = q.shape[1] <= FEW_QUERIES;
     a.scratch_each = few ? a.n_keys + a.d : buffers_size(&a);
     ScopeArenaMark mark = scope_arena_mark(ctx->scratch);

@@ -28,6 +28,12 @@ typedef struct {
 /** Calls the op under test once; @data is the test's own. */
 typedef void (*OpTestRun)(ScopeContext *ctx, void *data);
 
+/**
+ * g_test_run(), or a skip with its reason when SCOPE_CPU_LEVEL names a level of kernels that this
+ * processor cannot run.
+ */
+int op_test_main(void);
+
 /** Prepares a test; the seed comes from SCOPE_TEST_SEED or the clock and is printed. */
 void op_test_init(OpTest *test);
 void op_test_clear(OpTest *test);
