@@ -480,3 +480,52 @@ scope_layout_contour(ScopeHeaderFile *file)
     transposed(file, 128, 64, 3, "model3.3");
     conv(file, 1, 64, 7, TRUE, "model4.1");
 }
+
+/* -- RAFT ------------------------------------------------------------------------------------- */
+
+static void
+raft_bottleneck(ScopeHeaderFile *file, gint64 n_in, gint64 n_out, gboolean down, const char *prefix)
+{
+    char name[96];
+
+    conv(file, n_out / 4, n_in, 1, TRUE, NAME(name, "%s.convnormrelu1.0", prefix));
+    conv(file, n_out / 4, n_out / 4, 3, TRUE, NAME(name, "%s.convnormrelu2.0", prefix));
+    conv(file, n_out, n_out / 4, 1, TRUE, NAME(name, "%s.convnormrelu3.0", prefix));
+    if (down) {
+        conv(file, n_out, n_in, 1, TRUE, NAME(name, "%s.downsample.0", prefix));
+    }
+}
+
+static void
+raft_encoder(ScopeHeaderFile *file, gint64 n_out, const char *prefix)
+{
+    static const gint64 widths[] = {32, 32, 64, 96};
+    char name[64];
+
+    conv(file, 32, 3, 7, TRUE, NAME(name, "%s.convnormrelu.0", prefix));
+    for (int i = 1; i < 4; i++) {
+        raft_bottleneck(file, widths[i - 1], widths[i], i > 1,
+                        NAME(name, "%s.layer%d.0", prefix, i));
+        raft_bottleneck(file, widths[i], widths[i], FALSE, NAME(name, "%s.layer%d.1", prefix, i));
+    }
+    conv(file, n_out, 96, 1, TRUE, NAME(name, "%s.conv", prefix));
+}
+
+void
+scope_layout_raft_small(ScopeHeaderFile *file)
+{
+    char name[64];
+
+    raft_encoder(file, 128, "feature_encoder");
+    raft_encoder(file, 160, "context_encoder");
+    conv(file, 96, 196, 1, TRUE, "update_block.motion_encoder.convcorr1.0");
+    conv(file, 64, 2, 7, TRUE, "update_block.motion_encoder.convflow1.0");
+    conv(file, 32, 64, 3, TRUE, "update_block.motion_encoder.convflow2.0");
+    conv(file, 80, 128, 3, TRUE, "update_block.motion_encoder.conv.0");
+    for (const char *gate = "zrq"; *gate != '\0'; gate++) {
+        conv(file, 96, 242, 3, TRUE,
+             NAME(name, "update_block.recurrent_block.convgru1.conv%c", *gate));
+    }
+    conv(file, 128, 96, 3, TRUE, "update_block.flow_head.conv1");
+    conv(file, 2, 128, 3, TRUE, "update_block.flow_head.conv2");
+}

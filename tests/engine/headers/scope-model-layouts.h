@@ -37,5 +37,7 @@ void scope_layout_depth(ScopeHeaderFile *file);
 void scope_layout_rife(ScopeHeaderFile *file, int n_blocks, const gint64 *widths);
 /** scope_layout_contour: the contour network. */
 void scope_layout_contour(ScopeHeaderFile *file);
+/** scope_layout_raft_small: the small optical flow network of torchvision. */
+void scope_layout_raft_small(ScopeHeaderFile *file);
 
 G_END_DECLS

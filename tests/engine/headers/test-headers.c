@@ -11,9 +11,11 @@
 #include "engine/scope-context.h"
 #include "headers/scope-model-layouts.h"
 #include "models/scope-contour.h"
+#include "models/scope-raft.h"
 #include "models/scope-rife.h"
 #include "models/scope-taehv.h"
 #include "models/scope-umt5.h"
+#include "models/scope-vda.h"
 #include "models/scope-wan-config.h"
 #include "models/scope-wan-model.h"
 #include "models/scope-wan-vae.h"
@@ -491,6 +493,7 @@ static void
 test_depth(Fixture *fixture, gconstpointer data)
 {
     g_autoptr(ScopeCheckpoint) c = NULL;
+    g_autoptr(GError) error = NULL;
 
     scope_layout_depth(&fixture->file);
     g_assert_cmpuint(fixture->file.tensors->len, ==, 351);
@@ -498,6 +501,25 @@ test_depth(Fixture *fixture, gconstpointer data)
     c = write_torch(fixture, NULL, NULL, "");
     if (c != NULL) {
         scope_header_file_check(&fixture->file, c, "");
+        g_assert_true(scope_vda_check(c, &error));
+        g_assert_no_error(error);
+    }
+}
+
+static void
+test_raft(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(ScopeCheckpoint) c = NULL;
+    g_autoptr(GError) error = NULL;
+
+    scope_layout_raft_small(&fixture->file);
+    g_assert_cmpuint(fixture->file.tensors->len, ==, 106);
+    g_assert_cmpint((fixture->file.n_parameters + 5000) / 10000, ==, 99);
+    c = write_torch(fixture, NULL, NULL, "");
+    if (c != NULL) {
+        scope_header_file_check(&fixture->file, c, "");
+        g_assert_true(scope_raft_check(c, &error));
+        g_assert_no_error(error);
     }
 }
 
@@ -653,6 +675,27 @@ test_spoilt_rife(Fixture *fixture, gconstpointer data)
 }
 
 static void
+test_spoilt_depth(Fixture *fixture, gconstpointer data)
+{
+    static const char *const names[] = {
+        "pretrained.blocks.7.ls2.gamma", "head.scratch.layer3_rn.weight",
+        "head.motion_modules.2.temporal_transformer.proj_out.bias", NULL};
+
+    scope_layout_depth(&fixture->file);
+    check_spoilt(fixture, scope_vda_check, names);
+}
+
+static void
+test_spoilt_raft(Fixture *fixture, gconstpointer data)
+{
+    static const char *const names[] = {"context_encoder.layer2.0.downsample.0.bias",
+                                        "update_block.recurrent_block.convgru1.convq.weight", NULL};
+
+    scope_layout_raft_small(&fixture->file);
+    check_spoilt(fixture, scope_raft_check, names);
+}
+
+static void
 test_spoilt_wan(Fixture *fixture, gconstpointer data)
 {
     static const char *const names[] = {"blocks.0.ffn.0.weight", "time_projection.1.bias", NULL};
@@ -706,12 +749,15 @@ main(int argc, char **argv)
         {"/headers/taehv", NULL, test_taehv},
         {"/headers/depth", NULL, test_depth},
         {"/headers/rife", NULL, test_rife},
+        {"/headers/raft-small", NULL, test_raft},
         {"/headers/contour", NULL, test_contour},
         {"/headers/spoilt-taehv", NULL, test_spoilt_taehv},
         {"/headers/spoilt-vae", NULL, test_spoilt_vae},
         {"/headers/spoilt-umt5", NULL, test_spoilt_umt5},
         {"/headers/spoilt-contour", NULL, test_spoilt_contour},
         {"/headers/spoilt-rife", NULL, test_spoilt_rife},
+        {"/headers/spoilt-depth", NULL, test_spoilt_depth},
+        {"/headers/spoilt-raft", NULL, test_spoilt_raft},
         {"/headers/spoilt-wan", NULL, test_spoilt_wan},
     };
 
