@@ -179,8 +179,8 @@ typedef struct {
  *   added to the schema by the program
  * @n_params: how many
  * @params_size: sizeof of the struct that @params points into
- * @load: makes an instance from load-time values in @params. Thread: a loader thread, may block.
- *   On failure sets @error and leaves nothing behind
+ * @load: makes an instance from load-time values in @params, which are valid during the call only.
+ *   Thread: a loader thread, may block. On failure sets @error and leaves nothing behind
  * @unload: frees an instance that no stream uses any more. Thread: a loader thread
  * @stream_new: the state of one session. Thread: the session's worker. %NULL with @error on failure
  * @stream_free: Thread: the session's worker
@@ -188,6 +188,10 @@ typedef struct {
  *   call->mode, params, reset and chunk_index are valid. Thread: worker
  * @process: makes one chunk. %FALSE with @error: the chunk is skipped; OUT_OF_MEMORY and
  *   DEVICE_LOST end the stream. Pushing nothing is allowed: it is called again. Thread: worker
+ *
+ * Streams of one instance run on different workers at the same time: @stream_new, @prepare and
+ * @process may be called concurrently for different streams of an instance, never for the same
+ * stream. An instance whose device allows one call at a time takes its own lock around that part.
  *
  * Every callback but @unload and @stream_free is required to tell its failure; the optional ones
  * are @stream_new and @stream_free (then the instance itself is passed as the stream).

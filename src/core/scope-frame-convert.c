@@ -26,107 +26,224 @@
 #define FAST_ROW
 #endif
 
+/* -- Pixels to planes and back, 16 at a time ----------------------------------------------------
+ */
+
+typedef guint8 Vec __attribute__((vector_size(16)));
+
+static inline __attribute__((always_inline)) Vec
+vec_load(const guint8 *p)
+{
+    Vec v;
+
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline __attribute__((always_inline)) void
+vec_store(guint8 *p, Vec v)
+{
+    memcpy(p, &v, sizeof v);
+}
+
+/* clang-format off */
+static inline __attribute__((always_inline)) void
+split16(const guint8 *rgb, guint8 *r, guint8 *g, guint8 *b)
+{
+    Vec p = vec_load(rgb);
+    Vec q = vec_load(rgb + 16);
+    Vec s = vec_load(rgb + 32);
+    Vec t;
+
+    t = __builtin_shufflevector(p, q, 0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30, 0, 0, 0, 0, 0);
+    vec_store(r, __builtin_shufflevector(t, s, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 17, 20, 23, 26, 29));
+    t = __builtin_shufflevector(p, q, 1, 4, 7, 10, 13, 16, 19, 22, 25, 28, 31, 0, 0, 0, 0, 0);
+    vec_store(g, __builtin_shufflevector(t, s, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 18, 21, 24, 27, 30));
+    t = __builtin_shufflevector(p, q, 2, 5, 8, 11, 14, 17, 20, 23, 26, 29, 0, 0, 0, 0, 0, 0);
+    vec_store(b, __builtin_shufflevector(t, s, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 19, 22, 25, 28, 31));
+}
+
+static inline __attribute__((always_inline)) void
+join16(const guint8 *r, const guint8 *g, const guint8 *b, guint8 *rgb)
+{
+    Vec p = vec_load(r);
+    Vec q = vec_load(g);
+    Vec s = vec_load(b);
+    Vec t;
+
+    t = __builtin_shufflevector(p, q, 0, 16, 0, 1, 17, 0, 2, 18, 0, 3, 19, 0, 4, 20, 0, 5);
+    vec_store(rgb + 0, __builtin_shufflevector(t, s, 0, 1, 16, 3, 4, 17, 6, 7, 18, 9, 10, 19, 12, 13, 20, 15));
+    t = __builtin_shufflevector(p, q, 21, 0, 6, 22, 0, 7, 23, 0, 8, 24, 0, 9, 25, 0, 10, 26);
+    vec_store(rgb + 16, __builtin_shufflevector(t, s, 0, 21, 2, 3, 22, 5, 6, 23, 8, 9, 24, 11, 12, 25, 14, 15));
+    t = __builtin_shufflevector(p, q, 0, 11, 27, 0, 12, 28, 0, 13, 29, 0, 14, 30, 0, 15, 31, 0);
+    vec_store(rgb + 32, __builtin_shufflevector(t, s, 26, 1, 2, 27, 4, 5, 28, 7, 8, 29, 10, 11, 30, 13, 14, 31));
+}
+
+static inline __attribute__((always_inline)) void
+double16(const guint8 *in, guint8 *out)
+{
+    Vec v = vec_load(in);
+
+    vec_store(out, __builtin_shufflevector(v, v, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7));
+    vec_store(out + 16, __builtin_shufflevector(v, v, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15));
+}
+/* clang-format on */
+
+/* -- Rows ------------------------------------------------------------------------------------- */
+
+/* The three channels of one row, so that every further loop is over plain bytes. */
+typedef struct {
+    guint8 r[SCOPE_FRAME_MAX_DIM];
+    guint8 g[SCOPE_FRAME_MAX_DIM];
+    guint8 b[SCOPE_FRAME_MAX_DIM];
+} Channels;
+
 FAST_ROW static void
-row_rgb_to_y(const guint8 *restrict rgb, guint8 *restrict y, guint32 width)
+split_row(const guint8 *restrict rgb, Channels *restrict out, guint32 width)
+{
+    guint32 x = 0;
+
+    for (; x + 16 <= width; x += 16)
+        split16(rgb + 3 * (gsize)x, out->r + x, out->g + x, out->b + x);
+    for (; x < width; x++) {
+        out->r[x] = rgb[3 * x];
+        out->g[x] = rgb[3 * x + 1];
+        out->b[x] = rgb[3 * x + 2];
+    }
+    if (width & 1 && width < SCOPE_FRAME_MAX_DIM) { /* the edge is repeated for chroma */
+        out->r[width] = out->r[width - 1];
+        out->g[width] = out->g[width - 1];
+        out->b[width] = out->b[width - 1];
+    }
+}
+
+FAST_ROW static void
+join_row(const Channels *restrict in, guint8 *restrict rgb, guint32 width)
+{
+    guint32 x = 0;
+
+    for (; x + 16 <= width; x += 16)
+        join16(in->r + x, in->g + x, in->b + x, rgb + 3 * (gsize)x);
+    for (; x < width; x++) {
+        rgb[3 * x] = in->r[x];
+        rgb[3 * x + 1] = in->g[x];
+        rgb[3 * x + 2] = in->b[x];
+    }
+}
+
+/* At most 220 * 255 + 128: 16 bits hold it. */
+FAST_ROW static void
+luma_row(const guint8 *restrict r, const guint8 *restrict g, const guint8 *restrict b,
+         guint8 *restrict y, guint32 width)
 {
     for (guint32 x = 0; x < width; x++) {
-        gint v = Y_R * rgb[3 * x] + Y_G * rgb[3 * x + 1] + Y_B * rgb[3 * x + 2];
+        guint16 sum = (guint16)(Y_R * r[x] + Y_G * g[x] + Y_B * b[x] + 128);
 
-        y[x] = (guint8)(((v + 128) >> 8) + 16);
+        y[x] = (guint8)((sum >> 8) + 16);
     }
 }
 
-/* Sums of 2x2 pixels, for @n pairs: the caller handles an odd last column. */
+/* Sums over 2x2 pixels. */
 FAST_ROW static void
-row_rgb_to_uv(const guint8 *restrict a, const guint8 *restrict b, guint8 *restrict u,
-              guint8 *restrict v, guint32 n)
+sum_row(const guint8 *restrict a, const guint8 *restrict b, gint16 *restrict out, guint32 n_pairs)
 {
-    for (guint32 x = 0; x < n; x++) {
-        gint r = a[6 * x] + a[6 * x + 3] + b[6 * x] + b[6 * x + 3];
-        gint g = a[6 * x + 1] + a[6 * x + 4] + b[6 * x + 1] + b[6 * x + 4];
-        gint bl = a[6 * x + 2] + a[6 * x + 5] + b[6 * x + 2] + b[6 * x + 5];
+    for (guint32 x = 0; x < n_pairs; x++)
+        out[x] = (gint16)(a[2 * x] + a[2 * x + 1] + b[2 * x] + b[2 * x + 1]);
+}
 
-        u[x] = (guint8)((U_R * r + U_G * g + U_B * bl + (128 << 10) + 512) >> 10);
-        v[x] = (guint8)((V_R * r + V_G * g + V_B * bl + (128 << 10) + 512) >> 10);
+FAST_ROW static void
+chroma_row(const gint16 *restrict r, const gint16 *restrict g, const gint16 *restrict b,
+           guint8 *restrict u, guint8 *restrict v, guint32 n_pairs)
+{
+    for (guint32 x = 0; x < n_pairs; x++) {
+        u[x] = (guint8)((U_R * r[x] + U_G * g[x] + U_B * b[x] + (128 << 10) + 512) >> 10);
+        v[x] = (guint8)((V_R * r[x] + V_G * g[x] + V_B * b[x] + (128 << 10) + 512) >> 10);
     }
 }
 
-static guint8
+static inline guint8
 clamp_u8(gint v)
 {
     return (guint8)(v < 0 ? 0 : v > 255 ? 255 : v);
 }
 
 FAST_ROW static void
-row_i420_to_rgb(const guint8 *restrict y, const guint8 *restrict u, const guint8 *restrict v,
-                guint8 *restrict rgb, guint32 n_pairs)
+double_row(const guint8 *restrict in, guint8 *restrict out, guint32 n)
 {
-    for (guint32 x = 0; x < n_pairs; x++) {
+    guint32 x = 0;
+
+    for (; x + 16 <= n; x += 16)
+        double16(in + x, out + 2 * (gsize)x);
+    for (; x < n; x++)
+        out[2 * x] = out[2 * x + 1] = in[x];
+}
+
+FAST_ROW static void
+colour_row(const guint8 *restrict y, const guint8 *restrict u, const guint8 *restrict v,
+           guint8 *restrict r, guint8 *restrict g, guint8 *restrict b, guint32 width)
+{
+    for (guint32 x = 0; x < width; x++) {
+        gint c = 298 * (y[x] - 16) + 128;
         gint d = u[x] - 128;
         gint e = v[x] - 128;
-        gint r = 409 * e + 128;
-        gint g = -100 * d - 208 * e + 128;
-        gint b = 516 * d + 128;
-        gint c0 = 298 * (y[2 * x] - 16);
-        gint c1 = 298 * (y[2 * x + 1] - 16);
 
-        rgb[6 * x] = clamp_u8((c0 + r) >> 8);
-        rgb[6 * x + 1] = clamp_u8((c0 + g) >> 8);
-        rgb[6 * x + 2] = clamp_u8((c0 + b) >> 8);
-        rgb[6 * x + 3] = clamp_u8((c1 + r) >> 8);
-        rgb[6 * x + 4] = clamp_u8((c1 + g) >> 8);
-        rgb[6 * x + 5] = clamp_u8((c1 + b) >> 8);
+        r[x] = clamp_u8((c + 409 * e) >> 8);
+        g[x] = clamp_u8((c - 100 * d - 208 * e) >> 8);
+        b[x] = clamp_u8((c + 516 * d) >> 8);
     }
 }
+
+/* Scratch of one conversion: rows of channels and of sums. */
+typedef struct {
+    Channels top;
+    Channels low;
+    gint16 sums[3][SCOPE_FRAME_MAX_DIM / 2];
+} Scratch;
 
 static void
 rgb_to_i420(const ScopeFrame *src, ScopeFrame *dst)
 {
-    guint32 pairs = src->width / 2;
-
-    for (guint32 y = 0; y < src->height; y++)
-        row_rgb_to_y(src->data[0] + (gsize)y * src->stride[0],
-                     dst->data[0] + (gsize)y * dst->stride[0], src->width);
+    g_autofree Scratch *s = g_malloc(sizeof *s);
+    guint32 width = src->width;
+    guint32 n_pairs = (width + 1) / 2;
 
     for (guint32 y = 0; y < (src->height + 1) / 2; y++) {
-        const guint8 *a = src->data[0] + (gsize)(2 * y) * src->stride[0];
-        const guint8 *b = 2 * y + 1 < src->height ? a + src->stride[0] : a;
-        guint8 *u = dst->data[1] + (gsize)y * dst->stride[1];
-        guint8 *v = dst->data[2] + (gsize)y * dst->stride[2];
+        const guint8 *in = src->data[0] + (gsize)(2 * y) * src->stride[0];
+        guint8 *luma = dst->data[0] + (gsize)(2 * y) * dst->stride[0];
+        Channels *low = &s->top;
 
-        row_rgb_to_uv(a, b, u, v, pairs);
-        if (src->width & 1) {
-            guint8 a2[6];
-            guint8 b2[6];
-
-            memcpy(a2, a + (gsize)pairs * 6, 3);
-            memcpy(a2 + 3, a2, 3);
-            memcpy(b2, b + (gsize)pairs * 6, 3);
-            memcpy(b2 + 3, b2, 3);
-            row_rgb_to_uv(a2, b2, u + pairs, v + pairs, 1);
+        split_row(in, &s->top, width);
+        luma_row(s->top.r, s->top.g, s->top.b, luma, width);
+        if (2 * y + 1 < src->height) {
+            low = &s->low;
+            split_row(in + src->stride[0], low, width);
+            luma_row(low->r, low->g, low->b, luma + dst->stride[0], width);
         }
+        sum_row(s->top.r, low->r, s->sums[0], n_pairs);
+        sum_row(s->top.g, low->g, s->sums[1], n_pairs);
+        sum_row(s->top.b, low->b, s->sums[2], n_pairs);
+        chroma_row(s->sums[0], s->sums[1], s->sums[2], dst->data[1] + (gsize)y * dst->stride[1],
+                   dst->data[2] + (gsize)y * dst->stride[2], n_pairs);
     }
 }
 
 static void
 i420_to_rgb(const ScopeFrame *src, ScopeFrame *dst)
 {
-    guint32 pairs = src->width / 2;
+    g_autofree Scratch *s = g_malloc(sizeof *s);
+    guint8 *wide_u = s->low.r;
+    guint8 *wide_v = s->low.g;
 
     for (guint32 y = 0; y < src->height; y++) {
-        const guint8 *luma = src->data[0] + (gsize)y * src->stride[0];
-        const guint8 *u = src->data[1] + (gsize)(y / 2) * src->stride[1];
-        const guint8 *v = src->data[2] + (gsize)(y / 2) * src->stride[2];
-        guint8 *rgb = dst->data[0] + (gsize)y * dst->stride[0];
-
-        row_i420_to_rgb(luma, u, v, rgb, pairs);
-        if (src->width & 1) {
-            guint8 last[2] = {luma[src->width - 1], luma[src->width - 1]};
-            guint8 two[6];
-
-            row_i420_to_rgb(last, u + pairs, v + pairs, two, 1);
-            memcpy(rgb + (gsize)pairs * 6, two, 3);
+        if (y % 2 == 0) {
+            double_row(src->data[1] + (gsize)(y / 2) * src->stride[1], wide_u,
+                       (src->width + 1) / 2);
+            double_row(src->data[2] + (gsize)(y / 2) * src->stride[2], wide_v,
+                       (src->width + 1) / 2);
         }
+        colour_row(src->data[0] + (gsize)y * src->stride[0], wide_u, wide_v, s->top.r, s->top.g,
+                   s->top.b, src->width);
+        join_row(&s->top, dst->data[0] + (gsize)y * dst->stride[0], src->width);
     }
 }
 
@@ -179,7 +296,7 @@ blend_rows(const guint8 *restrict a, const guint8 *restrict b, gint32 weight, gu
         out[i] = (guint16)(a[i] * (128 - weight) + b[i] * weight);
 }
 
-static void
+static inline __attribute__((always_inline)) void
 sample_row(const guint16 *row, const Tap *taps, guint8 *dst, guint32 n_dst, guint32 channels)
 {
     for (guint32 x = 0; x < n_dst; x++) {
@@ -212,7 +329,11 @@ resize_plane(const Plane *src, const Plane *dst, guint8 *dst_data, guint32 chann
         blend_rows(src->data + (gsize)rows[y].a * src->stride,
                    src->data + (gsize)rows[y].b * src->stride, rows[y].weight, row,
                    src->width * channels);
-        sample_row(row, taps, dst_data + (gsize)y * dst->stride, dst->width, channels);
+        /* The number of channels is a constant in each call, so that its loop is unrolled. */
+        if (channels == 3)
+            sample_row(row, taps, dst_data + (gsize)y * dst->stride, dst->width, 3);
+        else
+            sample_row(row, taps, dst_data + (gsize)y * dst->stride, dst->width, 1);
     }
 }
 
