@@ -55,7 +55,9 @@ scope_header_file_add(ScopeHeaderFile *file, ScopeStoredType type, int rank, con
     va_start(arguments, format);
     tensor.name = g_strdup_vprintf(format, arguments);
     va_end(arguments);
-    memcpy(tensor.shape, shape, (gsize)rank * sizeof *shape);
+    for (int i = 0; i < rank; i++) {
+        tensor.shape[i] = shape[i];
+    }
     file->n_parameters += count(&tensor);
     g_array_append_val(file->tensors, tensor);
 }
