@@ -79,6 +79,16 @@ request(const char *method, const char *path, const char *body, guint *ret_statu
     return json_from_string(text, NULL);
 }
 
+/* For requests whose reply does not matter. */
+static guint
+call(const char *method, const char *path, const char *body)
+{
+    guint status = 0;
+    JsonNode *reply = request(method, path, body, &status);
+    g_clear_pointer(&reply, json_node_unref);
+    return status;
+}
+
 static char *
 make_object(const char *first, ...)
 {
@@ -106,7 +116,7 @@ load_pipeline(void)
 {
     guint status = 0;
     g_autofree char *body = g_strdup_printf("{\"pipeline_ids\": [\"%s\"]}", pipeline);
-    g_autoptr(JsonNode) reply = request("POST", "/api/v1/pipeline/load", body, &status);
+    status = call("POST", "/api/v1/pipeline/load", body);
     gint64 deadline_us = g_get_monotonic_time() + 60 * G_USEC_PER_SEC;
     while (status == 200 && g_get_monotonic_time() < deadline_us) {
         g_autoptr(JsonNode) now = request("GET", "/api/v1/pipeline/status", NULL, &status);
@@ -126,12 +136,11 @@ send_candidates(Session *session)
 {
     char *candidate;
     while ((candidate = rtc_client_pop_candidate(session->client)) != NULL) {
-        guint status;
         g_autofree char *path = g_strconcat("/api/v1/webrtc/offer/", session->id, NULL);
         g_autofree char *body = g_strdup_printf(
             "{\"candidates\": [{\"candidate\": \"%s\", \"sdpMid\": null, \"sdpMLineIndex\": 0}]}",
             candidate);
-        g_autoptr(JsonNode) reply = request("PATCH", path, body, &status);
+        call("PATCH", path, body);
         g_free(candidate);
     }
 }
@@ -208,9 +217,8 @@ static void
 session_free(Session *session)
 {
     if (session->id != NULL) {
-        guint status;
         g_autofree char *path = g_strconcat("/api/v1/webrtc/offer/", session->id, NULL);
-        g_autoptr(JsonNode) reply = request("DELETE", path, NULL, &status);
+        call("DELETE", path, NULL);
     }
     rtc_client_free(session->client);
     g_array_unref(session->latencies_us);

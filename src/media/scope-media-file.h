@@ -101,7 +101,7 @@ gboolean scope_media_file_seek(ScopeMediaFile *file, gint64 position_us);
  * @ret_info: filled; untouched on failure
  * @error: (nullable) set on failure
  *
- * Thread: any but main. Blocks and errors: as scope_media_file_open.
+ * Thread: any but main. Blocks: as scope_media_file_open. Errors: as there.
  * Returns: TRUE, or FALSE with @error set.
  */
 gboolean scope_media_probe(const char *path, ScopeMediaInfo *ret_info, GError **error);
@@ -111,7 +111,7 @@ gboolean scope_media_probe(const char *path, ScopeMediaInfo *ret_info, GError **
  * @path: of an image, or of a video whose first picture is taken
  * @error: (nullable) set on failure
  *
- * Thread: any but main. Blocks and errors: as scope_media_file_open.
+ * Thread: any but main. Blocks: as scope_media_file_open. Errors: as there.
  * Returns: (transfer full) the picture as RGB24 [height, width, 3] u8 in native size, or NULL with
  * @error set.
  */
