@@ -41,7 +41,9 @@ export interface Preset extends Size {
   label: string;
 }
 
-/** Aspect presets at the pixel budget of the default size. */
+const PRESET_GRID = 8;
+
+/** Aspect presets at the pixel budget of the default size, on a grid that codecs like. */
 export function presets(budget: Size, multiple: number, min: number): Preset[] {
   const aspects: [string, number, number][] = [
     ['1:1', 1, 1],
@@ -51,6 +53,6 @@ export function presets(budget: Size, multiple: number, min: number): Preset[] {
   ];
   return aspects.map(([label, w, h]) => ({
     label,
-    ...fitAspect({ width: w, height: h }, budget, multiple, min),
+    ...fitAspect({ width: w, height: h }, budget, Math.max(multiple, PRESET_GRID), min),
   }));
 }

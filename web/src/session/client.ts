@@ -26,6 +26,8 @@ export class ApiError extends Error {
   }
 }
 
+const TIMEOUT_MS = 10_000;
+
 interface ValidationItem {
   loc?: unknown[];
   msg?: string;
@@ -54,7 +56,7 @@ interface CallOptions {
 
 async function call(path: string, options: CallOptions = {}): Promise<Response> {
   const timeout = new AbortController();
-  const timer = setTimeout(() => timeout.abort(), options.timeoutMs ?? 10_000);
+  const timer = setTimeout(() => timeout.abort(), options.timeoutMs ?? TIMEOUT_MS);
   const forward = () => timeout.abort();
   options.signal?.addEventListener('abort', forward);
   if (options.signal?.aborted) timeout.abort();

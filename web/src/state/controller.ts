@@ -101,7 +101,9 @@ function follow(parameters: Values): void {
 function refuse(error: ParameterError): void {
   const schema = chosenPipeline();
   if (!schema) return;
-  const key = fieldName(error.parameter);
+  // Members of lists and objects are named by a path; the control is that of its first part.
+  const wire = error.parameter.replace(/^[/.]/, '').split(/[./[]/)[0] ?? error.parameter;
+  const key = fieldName(wire);
   const property = schema.config_schema?.properties?.[key];
   const label = property ? toField(key, property, schema.config_schema ?? {}).label : words(key);
   const allowed =
@@ -113,7 +115,7 @@ function refuse(error: ParameterError): void {
   notify('error', `${label} was not changed`, text);
   if (!property) return;
   const mode = chosenMode(schema);
-  const inForce = outbox.reject(error.parameter);
+  const inForce = outbox.reject(wire);
   if (inForce === undefined) clearOverrides(schema.id, mode, [key]);
   else setOverride(schema.id, mode, { [key]: inForce });
 }

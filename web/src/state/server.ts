@@ -11,7 +11,8 @@ export interface ServerData {
   health: Health | null;
   schemas: Record<string, PipelineSchema>;
   hardware: HardwareInfo | null;
-  error: string | null;
+  /** Why the first contact failed. */
+  error: { title: string; text: string } | null;
   /** Wall-clock milliseconds of the next attempt while the first contact fails. */
   retryAt: number | null;
 }
@@ -32,6 +33,20 @@ export async function loadSchemas(client: Client = httpClient): Promise<void> {
   useServer.setState({ schemas: await client.schemas() });
 }
 
+function explain(error: unknown): ServerData['error'] {
+  if (error instanceof ApiError && error.status === 401) {
+    return {
+      title: 'The server wants an access token',
+      text: 'Open this page once with ?token= and the token at the end of its address.',
+    };
+  }
+  const reason = error instanceof ApiError ? error.message : 'Its answer is unreadable.';
+  return {
+    title: 'The server is not reachable',
+    text: `${reason} Check that it is running and that this address is right.`,
+  };
+}
+
 /** First contact, repeated until it succeeds. */
 export async function boot(client: Client = httpClient): Promise<void> {
   useServer.setState({ retryAt: null, error: null });
@@ -43,8 +58,7 @@ export async function boot(client: Client = httpClient): Promise<void> {
     ]);
     useServer.setState({ reach: 'online', health, schemas, hardware });
   } catch (error) {
-    const text = error instanceof ApiError ? error.message : 'The server gave an unreadable answer.';
-    useServer.setState({ reach: 'offline', error: text, retryAt: Date.now() + RETRY_MS });
+    useServer.setState({ reach: 'offline', error: explain(error), retryAt: Date.now() + RETRY_MS });
     setTimeout(() => void boot(client), RETRY_MS);
   }
 }

@@ -100,6 +100,20 @@ export const CHECKS = {
     await message(page, (entry) => entry.paused === false, 'resumed');
   },
 
+  'Space pauses after a click on Start, and presses a button reached by Tab': async ({ page, fake }) => {
+    await open(page, fake);
+    await page.getByTestId('transport-start').click();
+    await phase(page, 'streaming');
+    await page.keyboard.press('Space');
+    await phase(page, 'paused');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Space');
+    await phase(page, 'streaming');
+    await page.keyboard.press('Shift+Tab');
+    await page.keyboard.press('Space');
+    await phase(page, 'idle');
+  },
+
   'a runtime slider reaches the server while it moves': async ({ page, fake }) => {
     await open(page, fake);
     await stream(page);
@@ -130,7 +144,7 @@ export const CHECKS = {
     await box.fill('99');
     await page.keyboard.press('Enter');
     await message(page, (entry) => entry.gain === 99, 'gain 99');
-    await page.evaluate(() => window.__peer.send({ type: 'parameter_error', errors: [{ parameter: 'gain', message: 'gain is too large', allowed: '0 to 10' }] }));
+    await page.evaluate(() => window.__peer.send({ type: 'parameter_error', errors: [{ parameter: 'gain.0', message: 'gain is too large', allowed: '0 to 10' }] }));
     await id(page, 'field-gain').getByRole('alert').filter({ hasText: 'gain is too large' }).waitFor();
     await id(page, 'toast').filter({ hasText: 'Gain' }).waitFor();
     assert.equal(await box.inputValue(), '1.5');

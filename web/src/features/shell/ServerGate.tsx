@@ -26,14 +26,11 @@ export function ServerGate({ children }: { children: ReactNode }) {
       </div>
       <div role="status" className="mt-6 min-h-32">
         <h1 className="text-lg font-semibold">
-          {error ? 'The server is not reachable' : 'Connecting to the server'}
+          {error?.title ?? 'Connecting to the server'}
         </h1>
-        {error && (
-          <p className="mt-2 max-w-sm text-soft">
-            {error} Check that it is running and that this address is right.
-          </p>
-        )}
-        {error && (retryAt ? <Countdown until={retryAt} /> : <p className="mt-4 text-xs text-muted">Trying again</p>)}
+        {error && <p className="mt-2 max-w-sm text-soft">{error.text}</p>}
+        {error && retryAt && <Countdown until={retryAt} />}
+        {error && !retryAt && <p className="mt-4 text-xs text-muted">Trying again</p>}
       </div>
     </main>
   );
