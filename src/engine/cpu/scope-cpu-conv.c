@@ -40,36 +40,42 @@ typedef struct {
     const ScopeCpuConvPhase *phase;
 } Tile;
 
+/* The source row of one tap, or NULL where it lies in the zero padding. */
+static const char *
+source_row(const Conv *c, const Tile *tile, const ScopeCpuConvTap *tap, int64_t jy)
+{
+    int up = c->plan->upsample; /* 1 or 2: a shift, because a division per row is not free */
+    int64_t t = tile->frame * c->weight->geometry.stride_t + tap->dt;
+    int which = t >= c->n_context;
+    int64_t iy =
+        scope_cpu_pad_index(jy * c->plan->in_step_h + tap->dy, c->x.shape[1] * up, c->pad_mode);
+    return iy < 0 ? NULL
+                  : c->image[which].base + (which ? t - c->n_context : t) * c->image[which].frame +
+                        (iy >> (up - 1)) * c->image[which].row;
+}
+
 /* Notes the sources of one tap for all pixels of the tile, at rows[pixel / mr][.][pixel % mr]. */
 static void
 note_tap(const Conv *c, const Tile *tile, const ScopeCpuConvTap *tap, const char **rows)
 {
     const ScopeCpuConvPlan *plan = c->plan;
-    int64_t t = tile->frame * c->weight->geometry.stride_t + tap->dt;
-    int which = t >= c->n_context;
-    int64_t row_step = c->image[which].row, pixel_step = c->image[which].pixel;
-    const char *frame =
-        c->image[which].base + (which ? t - c->n_context : t) * c->image[which].frame;
-    int64_t mr = c->k->mr, group_step = tile->phase->n_taps * mr, up = plan->upsample;
-    int64_t h = c->x.shape[1] * up, w = c->x.shape[2] * up;
+    int up = plan->upsample, in_step = plan->in_step_w, mr = c->k->mr, lane = 0;
+    int64_t group_step = tile->phase->n_taps * mr, w = c->x.shape[2] * up;
     int64_t limit_w = plan->is_merged ? w - c->weight->kernel_w + 1 : w;
     int64_t jy = tile->first / tile->grid_w, jx = tile->first % tile->grid_w;
-    int64_t iy = scope_cpu_pad_index(jy * plan->in_step_h + tap->dy, h, c->pad_mode);
-    int64_t lane = 0;
-    for (int64_t i = 0; i < tile->n; i++) {
-        int64_t ix = jx * plan->in_step_w + tap->dx;
-        if (ix < 0 || ix >= limit_w) {
-            ix = scope_cpu_pad_index(ix, w, c->pad_mode);
-        }
-        rows[lane] =
-            iy < 0 || ix < 0 ? c->zeros : frame + iy / up * row_step + ix / up * pixel_step;
-        if (++lane == mr) {
-            lane = 0;
-            rows += group_step;
-        }
-        if (++jx == tile->grid_w) {
-            jx = 0;
-            iy = scope_cpu_pad_index(++jy * plan->in_step_h + tap->dy, h, c->pad_mode);
+    int64_t pixel_step =
+        c->image[tile->frame * c->weight->geometry.stride_t + tap->dt >= c->n_context].pixel;
+    for (int64_t left = tile->n; left > 0; jx = 0, jy++) {
+        const char *row = source_row(c, tile, tap, jy);
+        int64_t n = MIN(left, tile->grid_w - jx), ix = jx * in_step + tap->dx;
+        left -= n;
+        for (; n > 0; n--, ix += in_step) {
+            int64_t at = ix >= 0 && ix < limit_w ? ix : scope_cpu_pad_index(ix, w, c->pad_mode);
+            rows[lane] = row && at >= 0 ? row + (at >> (up - 1)) * pixel_step : c->zeros;
+            if (++lane == mr) {
+                lane = 0;
+                rows += group_step;
+            }
         }
     }
     for (; lane > 0 && lane < mr; lane++) {

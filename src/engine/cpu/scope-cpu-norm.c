@@ -5,6 +5,7 @@
 #include "engine/cpu/scope-cpu.h"
 
 #include <math.h>
+#include <string.h>
 
 #define ROWS_PER_TILE 8
 
@@ -54,42 +55,102 @@ scope_cpu_norm(ScopeContext *ctx, ScopeTensor y, ScopeTensor x, const ScopeNormO
     scope_pool_run(ctx->pool, (x.shape[0] + ROWS_PER_TILE - 1) / ROWS_PER_TILE, norm_tile, &n);
 }
 
+#define PIXELS_PER_TILE 512 /* fixed: the order of the sums must not depend on threads */
+
+/* Channels stay apart in all sums, so that every pass reads memory in order. */
 typedef struct {
+    const ScopeKernels *k;
     ScopeTensor y, x;
     const ScopeGroupNormOptions *o;
+    int64_t n_pixels, n_tiles; /* of one frame */
+    double *partial;           /* [frames * n_tiles][C] */
+    double *mean;              /* [frames][C]: that of the channel's group */
+    float *scale, *offset;     /* [frames][C] */
 } GroupNorm;
 
+/* Sums of deviations from @mean (NULL: sums of values), or of their squares. */
 static void
-group_norm_tile(int64_t tile, int thread_index, void *user_data)
+sum_tile(const GroupNorm *g, int64_t tile, gboolean squares)
+{
+    int64_t c = g->x.shape[3], frame = tile / g->n_tiles;
+    int64_t first = tile % g->n_tiles * PIXELS_PER_TILE;
+    int64_t n = MIN(PIXELS_PER_TILE, g->n_pixels - first);
+    const float *x = (const float *)g->x.data + (frame * g->n_pixels + first) * c;
+    const double *mean = g->mean + frame * c;
+    double *sum = g->partial + tile * c;
+    memset(sum, 0, (size_t)c * sizeof(double));
+    for (int64_t p = 0; p < n; p++, x += c) {
+        for (int64_t i = 0; i < c && !squares; i++) {
+            sum[i] += (double)x[i];
+        }
+        for (int64_t i = 0; i < c && squares; i++) {
+            double d = (double)x[i] - mean[i];
+            sum[i] += d * d;
+        }
+    }
+}
+
+static void
+mean_tile(int64_t tile, int thread_index, void *user_data)
+{
+    (void)thread_index;
+    sum_tile(user_data, tile, FALSE);
+}
+
+static void
+variance_tile(int64_t tile, int thread_index, void *user_data)
+{
+    (void)thread_index;
+    sum_tile(user_data, tile, TRUE);
+}
+
+static void
+apply_tile(int64_t tile, int thread_index, void *user_data)
 {
     const GroupNorm *g = user_data;
-    const ScopeGroupNormOptions *o = g->o;
     (void)thread_index;
-    int64_t c = g->x.shape[3], n_pixels = g->x.shape[1] * g->x.shape[2], width = c / o->n_groups;
-    int64_t frame = tile / o->n_groups, first = tile % o->n_groups * width;
-    const float *x = (const float *)g->x.data + frame * n_pixels * c + first;
-    float *y = (float *)g->y.data + frame * n_pixels * c + first;
-    double sum = 0.0, squares = 0.0;
-    for (int64_t p = 0; p < n_pixels; p++) {
+    int64_t c = g->x.shape[3], frame = tile / g->n_tiles;
+    int64_t first = tile % g->n_tiles * PIXELS_PER_TILE;
+    int64_t n = MIN(PIXELS_PER_TILE, g->n_pixels - first), at = (frame * g->n_pixels + first) * c;
+    ScopeFinish f = {.scale = g->scale + frame * c,
+                     .scale_is_vector = TRUE,
+                     .bias = g->offset + frame * c,
+                     .activation = g->o->activation,
+                     .activation_param = g->o->activation_param};
+    g->k->finish(&f, (const float *)g->x.data + at, c, (float *)g->y.data + at, c, n, c);
+}
+
+/* Mean of the partial sums over each group of channels, in a fixed order. */
+static double
+group_mean(const GroupNorm *g, int64_t frame, int64_t first, int64_t width)
+{
+    double sum = 0.0;
+    for (int64_t t = 0; t < g->n_tiles; t++) {
         for (int64_t i = 0; i < width; i++) {
-            sum += (double)x[p * c + i];
+            sum += g->partial[(frame * g->n_tiles + t) * g->x.shape[3] + first + i];
         }
     }
-    double mean = sum / (double)(n_pixels * width);
-    for (int64_t p = 0; p < n_pixels; p++) {
-        for (int64_t i = 0; i < width; i++) {
-            double v = (double)x[p * c + i] - mean;
-            squares += v * v;
-        }
-    }
-    double scale = 1.0 / sqrt(squares / (double)(n_pixels * width) + (double)o->eps);
-    const float *weight = o->weight.data, *bias = o->bias.data;
-    for (int64_t p = 0; p < n_pixels; p++) {
-        for (int64_t i = 0; i < width; i++) {
-            float v = (float)(((double)x[p * c + i] - mean) * scale);
-            v = weight ? v * weight[first + i] : v;
-            v = bias ? v + bias[first + i] : v;
-            y[p * c + i] = scope_cpu_activate(o->activation, o->activation_param, v);
+    return sum / (double)(g->n_pixels * width);
+}
+
+static void
+combine(GroupNorm *g, gboolean is_variance)
+{
+    const ScopeGroupNormOptions *o = g->o;
+    int64_t c = g->x.shape[3], width = c / o->n_groups;
+    for (int64_t j = 0; j < g->x.shape[0] * o->n_groups; j++) {
+        int64_t frame = j / o->n_groups, first = j % o->n_groups * width;
+        double mean = group_mean(g, frame, first, width);
+        for (int64_t i = first; i < first + width; i++) {
+            if (!is_variance) {
+                g->mean[frame * c + i] = mean;
+                continue;
+            }
+            double weight = o->weight.data ? (double)((const float *)o->weight.data)[i] : 1.0;
+            double bias = o->bias.data ? (double)((const float *)o->bias.data)[i] : 0.0;
+            double scale = weight / sqrt(mean + (double)o->eps);
+            g->scale[frame * c + i] = (float)scale;
+            g->offset[frame * c + i] = (float)(bias - g->mean[frame * c + i] * scale);
         }
     }
 }
@@ -98,8 +159,22 @@ void
 scope_cpu_group_norm(ScopeContext *ctx, ScopeTensor y, ScopeTensor x,
                      const ScopeGroupNormOptions *options)
 {
-    GroupNorm g = {y, x, options};
-    scope_pool_run(ctx->pool, x.shape[0] * options->n_groups, group_norm_tile, &g);
+    int64_t frames = x.shape[0], c = x.shape[3];
+    GroupNorm g = {.k = scope_kernels_get(), .y = y, .x = x, .o = options};
+    g.n_pixels = x.shape[1] * x.shape[2];
+    g.n_tiles = (g.n_pixels + PIXELS_PER_TILE - 1) / PIXELS_PER_TILE;
+    ScopeArenaMark mark = scope_arena_mark(ctx->scratch);
+    int64_t n_tiles = frames * g.n_tiles;
+    g.partial = scope_context_scratch(ctx, SCOPE_DTYPE_F64, SCOPE_SHAPE(n_tiles, c)).data;
+    g.mean = scope_context_scratch(ctx, SCOPE_DTYPE_F64, SCOPE_SHAPE(frames, c)).data;
+    g.scale = scope_context_scratch(ctx, SCOPE_DTYPE_F32, SCOPE_SHAPE(frames, c)).data;
+    g.offset = scope_context_scratch(ctx, SCOPE_DTYPE_F32, SCOPE_SHAPE(frames, c)).data;
+    scope_pool_run(ctx->pool, n_tiles, mean_tile, &g);
+    combine(&g, FALSE);
+    scope_pool_run(ctx->pool, n_tiles, variance_tile, &g);
+    combine(&g, TRUE);
+    scope_pool_run(ctx->pool, n_tiles, apply_tile, &g);
+    scope_arena_release(ctx->scratch, mark);
 }
 
 typedef struct {

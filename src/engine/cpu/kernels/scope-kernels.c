@@ -108,8 +108,8 @@ set_pair(const int16_t *p)
 #define INT_STEP(i)                                                                                \
     {                                                                                              \
         vi pair = set_pair(r##i + 2 * k);                                                          \
-        s##i##a = add_pairs(s##i##a, pair, b0);                                                       \
-        s##i##b = add_pairs(s##i##b, pair, b1);                                                       \
+        s##i##a = add_pairs(s##i##a, pair, b0);                                                    \
+        s##i##b = add_pairs(s##i##b, pair, b1);                                                    \
     }
 #define INT_ADD(i)                                                                                 \
     s##i##a += load_int(c + i * c_row);                                                            \
@@ -349,29 +349,77 @@ gate_and_add(float *v, const float *gate, const float *residual, int64_t n)
     }
 }
 
+static inline gboolean
+is_cheap(ScopeActivation activation)
+{
+    return activation <= SCOPE_ACTIVATION_LEAKY_RELU;
+}
+
+static inline vf
+cheap_vector(ScopeActivation activation, float param, vf v)
+{
+    if (activation == SCOPE_ACTIVATION_RELU) {
+        return vmax(vset(0.0F), v);
+    }
+    return activation == SCOPE_ACTIVATION_NONE ? v : vselect(v > 0.0F, v, v * param);
+}
+
+/* Whole vectors with cheap activations in one pass: short rows of small convolutions. */
+static void
+finish_cheap(const ScopeFinish *f, const float *sum, int64_t sum_row, float *y, int64_t y_row,
+             int64_t n_rows, int64_t n)
+{
+    for (int64_t i = 0; i + VLEN <= n; i += VLEN) {
+        const vf zero = {0};
+        vf bias = f->bias ? vload(f->bias + i) : zero, gate = f->gate ? vload(f->gate + i) : zero;
+        vf scale = !f->scale ? zero : f->scale_is_vector ? vload(f->scale + i) : vset(*f->scale);
+        for (int64_t r = 0; r < n_rows; r++) {
+            vf v = vload(sum + r * sum_row + i);
+            v = f->scale ? v * scale + bias : v + bias;
+            v = cheap_vector(f->activation, f->activation_param, v);
+            v = f->gate ? v * gate : v;
+            v = f->residual ? v + vload(f->residual + r * f->residual_row + i) : v;
+            vstore(y + r * y_row + i, cheap_vector(f->final_activation, f->final_param, v));
+        }
+    }
+}
+
 #define FINISH_PART 256
+
+/* Through a buffer, because the output may be the residual. */
+static void
+finish_row(const ScopeFinish *f, const float *sum, const float *residual, float *y, int64_t first,
+           int64_t n)
+{
+    float v[FINISH_PART];
+    for (int64_t i = first; i < n; i += FINISH_PART) {
+        int64_t m = n - i < FINISH_PART ? n - i : FINISH_PART;
+        memcpy(v, sum + i, (size_t)m * sizeof(float));
+        if (f->scale || f->bias) {
+            scale_and_shift(v, f->scale ? f->scale + (f->scale_is_vector ? i : 0) : NULL,
+                            f->scale_is_vector, f->bias ? f->bias + i : NULL, m);
+        }
+        activate(f->activation, f->activation_param, v, m);
+        if (f->gate || residual) {
+            gate_and_add(v, f->gate ? f->gate + i : NULL, residual ? residual + i : NULL, m);
+        }
+        activate(f->final_activation, f->final_param, v, m);
+        memcpy(y + i, v, (size_t)m * sizeof(float));
+    }
+}
 
 static void
 finish(const ScopeFinish *f, const float *sum, int64_t sum_row, float *y, int64_t y_row,
        int64_t n_rows, int64_t n)
 {
-    float v[FINISH_PART]; /* the output may be the residual, so it is written last */
-    for (int64_t r = 0; r < n_rows; r++) {
-        for (int64_t i = 0; i < n; i += FINISH_PART) {
-            int64_t m = n - i < FINISH_PART ? n - i : FINISH_PART;
-            memcpy(v, sum + r * sum_row + i, (size_t)m * sizeof(float));
-            if (f->scale || f->bias) {
-                scale_and_shift(v, f->scale ? f->scale + (f->scale_is_vector ? i : 0) : NULL,
-                                f->scale_is_vector, f->bias ? f->bias + i : NULL, m);
-            }
-            activate(f->activation, f->activation_param, v, m);
-            if (f->gate || f->residual) {
-                gate_and_add(v, f->gate ? f->gate + i : NULL,
-                             f->residual ? f->residual + r * f->residual_row + i : NULL, m);
-            }
-            activate(f->final_activation, f->final_param, v, m);
-            memcpy(y + r * y_row + i, v, (size_t)m * sizeof(float));
-        }
+    int64_t done = 0;
+    if (is_cheap(f->activation) && is_cheap(f->final_activation)) {
+        finish_cheap(f, sum, sum_row, y, y_row, n_rows, n);
+        done = n / VLEN * VLEN;
+    }
+    for (int64_t r = 0; r < n_rows && done < n; r++) {
+        finish_row(f, sum + r * sum_row, f->residual ? f->residual + r * f->residual_row : NULL,
+                   y + r * y_row, done, n);
     }
 }
 
