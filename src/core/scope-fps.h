@@ -25,7 +25,7 @@ typedef struct {
     gdouble native_fps;
 } ScopeFps;
 
-/** scope_fps_init: @native_fps > 0 is reported instead of any measurement. */
+/** scope_fps_init: @native_fps > 0 is reported instead of any measurement. Thread: the owner. */
 void scope_fps_init(ScopeFps *fps, gdouble native_fps);
 
 /**
@@ -35,14 +35,16 @@ void scope_fps_init(ScopeFps *fps, gdouble native_fps);
  * @process_us: how long its processing took; counts as the interval of a first batch
  * @blocked_us: time since the previous batch in which the stage only waited for its consumer, not
  *   part of the interval: otherwise a generator could never become faster again
+ *
+ * Thread: the owner.
  */
 void scope_fps_add(ScopeFps *fps, guint n_frames, gint64 now_us, gint64 process_us,
                    gint64 blocked_us);
 
-/** scope_fps_break: forgets when the previous batch was, after a pause. */
+/** scope_fps_break: forgets when the previous batch was, after a pause. Thread: the owner. */
 void scope_fps_break(ScopeFps *fps);
 
-/** scope_fps_get: frames per second, SCOPE_FPS_MIN..SCOPE_FPS_MAX. */
+/** scope_fps_get: frames per second, SCOPE_FPS_MIN..SCOPE_FPS_MAX. Thread: the owner. */
 gdouble scope_fps_get(const ScopeFps *fps);
 
 G_END_DECLS

@@ -99,7 +99,8 @@ ScopeFrame *scope_frame_convert(ScopeFrame *frame, ScopeFrameFormat format);
  */
 ScopeFrame *scope_frame_resize(ScopeFrame *frame, guint32 width, guint32 height);
 
-/** scope_frame_get_bytes: bytes of pixels without padding, for example for statistics. */
+/** scope_frame_get_bytes: bytes of pixels without padding, for example for statistics. Thread: any.
+ */
 gsize scope_frame_get_bytes(const ScopeFrame *frame);
 
 /** scope_frame_pool_get_stats: (out): counters of the pool. Thread: any. */

@@ -20,10 +20,10 @@ struct _ScopeOutput {
 /** scope_output_init: prepares @output. Thread: the worker, like the other two. */
 void scope_output_init(ScopeOutput *output);
 
-/** scope_output_reset: frees frames that nobody took. */
+/** scope_output_reset: frees frames that nobody took. Thread: the worker. */
 void scope_output_reset(ScopeOutput *output);
 
-/** scope_output_clear: frees everything. */
+/** scope_output_clear: frees everything. Thread: the worker. */
 void scope_output_clear(ScopeOutput *output);
 
 G_END_DECLS

@@ -29,19 +29,19 @@ void scope_host_init(ScopeHost *host, const char *models_dir);
  */
 ScopeLoadProgress *scope_load_progress_new(void);
 
-/** scope_load_progress_ref: another owner. Returns: @progress. */
+/** scope_load_progress_ref: another owner. Returns: @progress. Thread: any. */
 ScopeLoadProgress *scope_load_progress_ref(ScopeLoadProgress *progress);
 
-/** scope_load_progress_unref: (nullable): one owner less. */
+/** scope_load_progress_unref: (nullable): one owner less. Thread: any. */
 void scope_load_progress_unref(ScopeLoadProgress *progress);
 
-/** scope_load_progress_set: what ScopeHost.progress does; %FALSE when cancelled. */
+/** scope_load_progress_set: what ScopeHost.progress does; %FALSE when cancelled. Thread: any. */
 gboolean scope_load_progress_set(ScopeLoadProgress *progress, const char *stage, gdouble ratio);
 
-/** scope_load_progress_cancel: asks the load to stop. */
+/** scope_load_progress_cancel: asks the load to stop. Thread: any. */
 void scope_load_progress_cancel(ScopeLoadProgress *progress);
 
-/** scope_load_progress_is_cancelled: whether that was asked. */
+/** scope_load_progress_is_cancelled: whether that was asked. Thread: any. */
 gboolean scope_load_progress_is_cancelled(ScopeLoadProgress *progress);
 
 /**
@@ -49,6 +49,8 @@ gboolean scope_load_progress_is_cancelled(ScopeLoadProgress *progress);
  * @ret_ratio: (out) (optional): 0..1, < 0 when unknown
  *
  * Returns: (transfer full): the stage, text for users.
+ *
+ * Thread: any.
  */
 char *scope_load_progress_get(ScopeLoadProgress *progress, gdouble *ret_ratio);
 

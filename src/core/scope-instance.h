@@ -36,29 +36,31 @@ ScopeInstance *scope_instance_load(ScopePipelineInfo *info, const ScopeHost *hos
                                    ScopeLoader *loader, JsonObject *load_params,
                                    ScopeLoadProgress *progress, GError **error);
 
-/** scope_instance_ref: another owner. Returns: @instance. */
+/** scope_instance_ref: another owner. Returns: @instance. Thread: any. */
 ScopeInstance *scope_instance_ref(ScopeInstance *instance);
 
-/** scope_instance_unref: (nullable): one owner less. */
+/** scope_instance_unref: (nullable): one owner less. Thread: any. */
 void scope_instance_unref(ScopeInstance *instance);
 
-/** scope_instance_get_info: (transfer none): the pipeline. */
+/** scope_instance_get_info: (transfer none): the pipeline. Thread: any. */
 ScopePipelineInfo *scope_instance_get_info(ScopeInstance *instance);
 
-/** scope_instance_get_load_params: (transfer none): as received; not to be changed. */
+/** scope_instance_get_load_params: (transfer none): as received; not to be changed. Thread: any. */
 JsonObject *scope_instance_get_load_params(ScopeInstance *instance);
 
-/** scope_instance_get_handle: (transfer none): what load() returned. */
+/** scope_instance_get_handle: (transfer none): what load() returned. Thread: any. */
 gpointer scope_instance_get_handle(ScopeInstance *instance);
 
-/** scope_instance_get_id: a number that no other instance of this process has. */
+/** scope_instance_get_id: a number that no other instance of this process has. Thread: any. */
 guint64 scope_instance_get_id(ScopeInstance *instance);
 
-/** scope_instance_matches: whether it is @pipeline_id, loaded with equal parameters. */
+/** scope_instance_matches: whether it is @pipeline_id, loaded with equal parameters. Thread: any.
+ */
 gboolean scope_instance_matches(ScopeInstance *instance, const char *pipeline_id,
                                 JsonObject *load_params);
 
-/** scope_instance_count: instances of the process that are not unloaded yet; for tests, metrics. */
+/** scope_instance_count: instances of the process that are not unloaded yet; for tests, metrics.
+ * Thread: any. */
 guint scope_instance_count(void);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ScopeInstance, scope_instance_unref)

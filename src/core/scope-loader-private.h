@@ -25,7 +25,8 @@ void scope_loader_unref(ScopeLoader *loader);
 gboolean scope_loader_post_unload(ScopeLoader *loader, ScopeUnloadFunc func, gpointer data,
                                   gboolean retired);
 
-/** scope_instance_set_retired: marks @instance; returns the loader that it belongs to. */
+/** scope_instance_set_retired: marks @instance; returns the loader that it belongs to. Thread: the
+ * worker. */
 ScopeLoader *scope_instance_set_retired(ScopeInstance *instance);
 
 G_END_DECLS

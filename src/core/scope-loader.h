@@ -26,6 +26,7 @@ typedef void (*ScopeLoadDone)(ScopeInstance *instance, const GError *error, gpoi
  * @host: services for pipelines; must outlive the loader and every instance
  * @error: (nullable): set when the thread cannot be started
  *
+ * Errors: G_IO_ERROR, from the errno of the system.
  * Returns: (transfer full): the loader, or %NULL.
  * Thread: main.
  */

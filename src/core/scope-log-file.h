@@ -28,19 +28,22 @@ typedef struct _ScopeLogFile ScopeLogFile;
  *
  * Errors: G_FILE_ERROR.
  * Returns: (transfer full): the file, or %NULL.
+ *
+ * Thread: any.
  */
 ScopeLogFile *scope_log_file_open(const char *dir, gsize max_bytes, GError **error);
 
-/** scope_log_file_close: (nullable). */
+/** scope_log_file_close: (nullable). Thread: any. */
 void scope_log_file_close(ScopeLogFile *file);
 
-/** scope_log_file_write: appends @line, rotating first when it would exceed the size. */
+/** scope_log_file_write: appends @line, rotating first when it would exceed the size. Thread: any.
+ */
 void scope_log_file_write(ScopeLogFile *file, const char *line, gsize length);
 
-/** scope_log_file_get_path: (transfer none): of the newest part. */
+/** scope_log_file_get_path: (transfer none): of the newest part. Thread: any. */
 const char *scope_log_file_get_path(const ScopeLogFile *file);
 
-/** scope_log_file_sync: hands the data to the disk. */
+/** scope_log_file_sync: hands the data to the disk. Thread: any. */
 void scope_log_file_sync(ScopeLogFile *file);
 
 G_END_DECLS

@@ -124,6 +124,7 @@ void scope_log_shutdown(void);
  * @filter: as in ScopeLogConfig
  * @error: (nullable): names the item that cannot be read; then nothing changes
  *
+ * Errors: SCOPE_CORE_ERROR_INVALID.
  * Thread: any.
  */
 gboolean scope_log_set_filter(const char *filter, GError **error);
@@ -134,7 +135,8 @@ char *scope_log_dup_path(void);
 /** scope_log_flush: pushes what was written to the file system. Thread: any. */
 void scope_log_flush(void);
 
-/** scope_log_level_from_string: (out) level of `error` .. `trace`; %FALSE when unknown. */
+/** scope_log_level_from_string: (out) level of `error` .. `trace`; %FALSE when unknown. Thread:
+ * any. */
 gboolean scope_log_level_from_string(const char *text, ScopeLogLevel *ret_level);
 
 G_END_DECLS

@@ -56,14 +56,17 @@ typedef void (*ScopeMailboxNotify)(ScopeMailbox *mailbox, gpointer user_data);
  * @item_free: (nullable): frees items that no reader takes; called without a lock
  *
  * Returns: (transfer full): an empty mailbox.
+ *
+ * Thread: any.
  */
 ScopeMailbox *scope_mailbox_new(guint capacity, ScopeMailboxPolicy policy,
                                 GDestroyNotify item_free);
 
-/** scope_mailbox_ref: another owner. Returns: @mailbox. */
+/** scope_mailbox_ref: another owner. Returns: @mailbox. Thread: any. */
 ScopeMailbox *scope_mailbox_ref(ScopeMailbox *mailbox);
 
-/** scope_mailbox_unref: (nullable): one owner less; the last one frees waiting items. */
+/** scope_mailbox_unref: (nullable): one owner less; the last one frees waiting items. Thread: any.
+ */
 void scope_mailbox_unref(ScopeMailbox *mailbox);
 
 /**
@@ -73,6 +76,8 @@ void scope_mailbox_unref(ScopeMailbox *mailbox);
  * Appends @item: first in, first out.
  *
  * Returns: %FALSE when an item (this or the oldest) was dropped.
+ *
+ * Thread: any.
  */
 gboolean scope_mailbox_push(ScopeMailbox *mailbox, gpointer item);
 
@@ -85,10 +90,13 @@ gboolean scope_mailbox_push(ScopeMailbox *mailbox, gpointer item);
  * earlier one is freed. Else as scope_mailbox_push().
  *
  * Returns: %FALSE when an item was dropped for lack of room.
+ *
+ * Thread: any.
  */
 gboolean scope_mailbox_push_keyed(ScopeMailbox *mailbox, const char *key, gpointer item);
 
-/** scope_mailbox_pop: (transfer full) (nullable): the item that waits longest, without blocking. */
+/** scope_mailbox_pop: (transfer full) (nullable): the item that waits longest, without blocking.
+ * Thread: any. */
 gpointer scope_mailbox_pop(ScopeMailbox *mailbox);
 
 /**
@@ -102,25 +110,27 @@ gpointer scope_mailbox_pop(ScopeMailbox *mailbox);
  */
 gpointer scope_mailbox_pop_until(ScopeMailbox *mailbox, gint64 deadline_us);
 
-/** scope_mailbox_clear: frees every item that waits. Returns: how many. */
+/** scope_mailbox_clear: frees every item that waits. Returns: how many. Thread: any. */
 guint scope_mailbox_clear(ScopeMailbox *mailbox);
 
-/** scope_mailbox_close: later pushes are dropped, blocked readers wake. Waiting items stay. */
+/** scope_mailbox_close: later pushes are dropped, blocked readers wake. Waiting items stay. Thread:
+ * any. */
 void scope_mailbox_close(ScopeMailbox *mailbox);
 
-/** scope_mailbox_is_closed: whether scope_mailbox_close() was called. */
+/** scope_mailbox_is_closed: whether scope_mailbox_close() was called. Thread: any. */
 gboolean scope_mailbox_is_closed(ScopeMailbox *mailbox);
 
-/** scope_mailbox_get_length: items that wait now. */
+/** scope_mailbox_get_length: items that wait now. Thread: any. */
 guint scope_mailbox_get_length(ScopeMailbox *mailbox);
 
-/** scope_mailbox_get_capacity: items that may wait. */
+/** scope_mailbox_get_capacity: items that may wait. Thread: any. */
 guint scope_mailbox_get_capacity(ScopeMailbox *mailbox);
 
-/** scope_mailbox_grow: raises the capacity to @capacity; a smaller value changes nothing. */
+/** scope_mailbox_grow: raises the capacity to @capacity; a smaller value changes nothing. Thread:
+ * any. */
 void scope_mailbox_grow(ScopeMailbox *mailbox, guint capacity);
 
-/** scope_mailbox_get_stats: (out): copies the counters. */
+/** scope_mailbox_get_stats: (out): copies the counters. Thread: any. */
 void scope_mailbox_get_stats(ScopeMailbox *mailbox, ScopeMailboxStats *ret_stats);
 
 /**
@@ -129,6 +139,8 @@ void scope_mailbox_get_stats(ScopeMailbox *mailbox, ScopeMailboxStats *ret_stats
  *
  * After a call with %NULL returns, the former @func is not running and will not be called.
  * Must not be called from inside @func.
+ *
+ * Thread: any.
  */
 void scope_mailbox_set_taken_func(ScopeMailbox *mailbox, ScopeMailboxNotify func,
                                   gpointer user_data);
@@ -138,6 +150,8 @@ void scope_mailbox_set_taken_func(ScopeMailbox *mailbox, ScopeMailboxNotify func
  *
  * Returns: an eventfd that is readable while items wait or the mailbox is closed; to be polled,
  *   never read. -1 when the system has none left. Belongs to the mailbox.
+ *
+ * Thread: any.
  */
 int scope_mailbox_get_fd(ScopeMailbox *mailbox);
 
@@ -150,6 +164,8 @@ int scope_mailbox_get_fd(ScopeMailbox *mailbox);
  * @destroy: (nullable): frees @user_data
  *
  * Returns: (transfer full): a source that holds a reference to the mailbox; the caller attaches it.
+ *
+ * Thread: any.
  */
 GSource *scope_mailbox_create_source(ScopeMailbox *mailbox, gint priority, ScopeMailboxFunc func,
                                      gpointer user_data, GDestroyNotify destroy);

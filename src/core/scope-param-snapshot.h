@@ -24,17 +24,20 @@ typedef struct _ScopeParamSnapshot ScopeParamSnapshot;
  * not allowed, leaves the layer below.
  *
  * Returns: (transfer full): the snapshot.
+ *
+ * Thread: any.
  */
 ScopeParamSnapshot *scope_param_snapshot_new(ScopeParamTable *table, JsonObject *load,
                                              JsonObject *runtime);
 
-/** scope_param_snapshot_ref: another owner. Returns: @snapshot. */
+/** scope_param_snapshot_ref: another owner. Returns: @snapshot. Thread: any. */
 ScopeParamSnapshot *scope_param_snapshot_ref(ScopeParamSnapshot *snapshot);
 
-/** scope_param_snapshot_unref: (nullable): one owner less. */
+/** scope_param_snapshot_unref: (nullable): one owner less. Thread: any. */
 void scope_param_snapshot_unref(ScopeParamSnapshot *snapshot);
 
-/** scope_param_snapshot_get_values: (transfer none): the filled struct, aligned to 16 bytes. */
+/** scope_param_snapshot_get_values: (transfer none): the filled struct, aligned to 16 bytes.
+ * Thread: any. */
 const void *scope_param_snapshot_get_values(const ScopeParamSnapshot *snapshot);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ScopeParamSnapshot, scope_param_snapshot_unref)

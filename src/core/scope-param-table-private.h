@@ -20,10 +20,12 @@ struct _ScopeParamTable {
     GHashTable *index; /* key -> index + 1 */
 };
 
-/** scope_param_base_descs: (array length=ret_n): the fields of every pipeline, pipelines.md 4.1. */
+/** scope_param_base_descs: (array length=ret_n): the fields of every pipeline, pipelines.md 4.1.
+ * Thread: the worker. */
 const ScopeParamDesc *scope_param_base_descs(guint *ret_n);
 
-/** scope_param_type_size: bytes of the C field of @type; 0 for an unknown type. */
+/** scope_param_type_size: bytes of the C field of @type; 0 for an unknown type. Thread: the worker.
+ */
 gsize scope_param_type_size(ScopeParamType type);
 
 G_END_DECLS

@@ -46,13 +46,15 @@ typedef struct {
     char *allowed;
 } ScopeParamProblem;
 
-/** scope_param_problem_free: (nullable). */
+/** scope_param_problem_free: (nullable). Thread: any. */
 void scope_param_problem_free(ScopeParamProblem *problem);
 
-/** scope_param_problem_to_string: (transfer full): `noise_scale: 1.5 is ... (allowed: 0 to 1)`. */
+/** scope_param_problem_to_string: (transfer full): `noise_scale: 1.5 is ... (allowed: 0 to 1)`.
+ * Thread: any. */
 char *scope_param_problem_to_string(const ScopeParamProblem *problem);
 
-/** scope_param_problems_new: (transfer full): an empty list that owns ScopeParamProblem. */
+/** scope_param_problems_new: (transfer full): an empty list that owns ScopeParamProblem. Thread:
+ * any. */
 GPtrArray *scope_param_problems_new(void);
 
 /**
@@ -69,36 +71,41 @@ GPtrArray *scope_param_problems_new(void);
  *
  * Errors: SCOPE_CORE_ERROR_INVALID.
  * Returns: (transfer full): the table, or %NULL.
+ *
+ * Thread: any.
  */
 ScopeParamTable *scope_param_table_new(const ScopeParamDesc *params, guint n_params,
                                        gsize values_size, ScopeParamTableFlags flags,
                                        GError **error);
 
-/** scope_param_table_ref: another owner. Returns: @table. */
+/** scope_param_table_ref: another owner. Returns: @table. Thread: any. */
 ScopeParamTable *scope_param_table_ref(ScopeParamTable *table);
 
-/** scope_param_table_unref: (nullable): one owner less. */
+/** scope_param_table_unref: (nullable): one owner less. Thread: any. */
 void scope_param_table_unref(ScopeParamTable *table);
 
-/** scope_param_table_get_n: parameters in order of the schema, hidden ones included. */
+/** scope_param_table_get_n: parameters in order of the schema, hidden ones included. Thread: any.
+ */
 guint scope_param_table_get_n(const ScopeParamTable *table);
 
-/** scope_param_table_get: (transfer none): the parameter at @index. */
+/** scope_param_table_get: (transfer none): the parameter at @index. Thread: any. */
 const ScopeParamDesc *scope_param_table_get(const ScopeParamTable *table, guint index);
 
-/** scope_param_table_is_stored: whether the parameter at @index has a field in the struct. */
+/** scope_param_table_is_stored: whether the parameter at @index has a field in the struct. Thread:
+ * any. */
 gboolean scope_param_table_is_stored(const ScopeParamTable *table, guint index);
 
-/** scope_param_table_get_default: (transfer none): the default of the parameter at @index. */
+/** scope_param_table_get_default: (transfer none): the default of the parameter at @index. Thread:
+ * any. */
 JsonNode *scope_param_table_get_default(const ScopeParamTable *table, guint index);
 
-/** scope_param_table_get_values_size: bytes of the struct. */
+/** scope_param_table_get_values_size: bytes of the struct. Thread: any. */
 gsize scope_param_table_get_values_size(const ScopeParamTable *table);
 
-/** scope_param_table_find: index of @key, or -1. */
+/** scope_param_table_find: index of @key, or -1. Thread: any. */
 gint scope_param_table_find(const ScopeParamTable *table, const char *key);
 
-/** scope_param_table_lookup: (transfer none) (nullable): the parameter with @key. */
+/** scope_param_table_lookup: (transfer none) (nullable): the parameter with @key. Thread: any. */
 const ScopeParamDesc *scope_param_table_lookup(const ScopeParamTable *table, const char *key);
 
 /**
@@ -109,6 +116,8 @@ const ScopeParamDesc *scope_param_table_lookup(const ScopeParamTable *table, con
  * Strict: for requests that apply whole or not at all.
  *
  * Returns: %TRUE when every known member is valid.
+ *
+ * Thread: any.
  */
 gboolean scope_param_table_validate(const ScopeParamTable *table, JsonObject *values,
                                     GPtrArray *problems);
@@ -122,6 +131,8 @@ gboolean scope_param_table_validate(const ScopeParamTable *table, JsonObject *va
  * that is not nullable (it means: back to the default), stay.
  *
  * Returns: (transfer full): a new object without the members that are invalid.
+ *
+ * Thread: any.
  */
 JsonObject *scope_param_table_filter(const ScopeParamTable *table, JsonObject *values,
                                      GPtrArray *problems);
@@ -133,11 +144,13 @@ JsonObject *scope_param_table_filter(const ScopeParamTable *table, JsonObject *v
  * @problems: (nullable): what is wrong is appended
  *
  * Returns: %TRUE when the value is valid.
+ *
+ * Thread: any.
  */
 gboolean scope_param_validate_value(const ScopeParamDesc *desc, JsonNode *value,
                                     GPtrArray *problems);
 
-/** scope_param_dup_allowed: (transfer full): what @desc accepts, in words. */
+/** scope_param_dup_allowed: (transfer full): what @desc accepts, in words. Thread: any. */
 char *scope_param_dup_allowed(const ScopeParamDesc *desc);
 
 /**
@@ -148,10 +161,12 @@ char *scope_param_dup_allowed(const ScopeParamDesc *desc);
  * are left out.
  *
  * Returns: (transfer full): a new object.
+ *
+ * Thread: any.
  */
 JsonObject *scope_param_table_build_schema(const ScopeParamTable *table, const char *title);
 
-/** scope_param_dup_title: (transfer full): `base_seed` as `Base Seed`. */
+/** scope_param_dup_title: (transfer full): `base_seed` as `Base Seed`. Thread: any. */
 char *scope_param_dup_title(const char *key);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ScopeParamTable, scope_param_table_unref)

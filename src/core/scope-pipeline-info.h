@@ -36,14 +36,16 @@ typedef struct {
  * Errors: SCOPE_PIPELINE_ERROR_INVALID: another ABI (both numbers are named), another size of the
  *   structure, a required callback or text is missing, ports or modes are senseless, a broken
  * table. Returns: (transfer full): the info, or %NULL.
+ *
+ * Thread: any.
  */
 ScopePipelineInfo *scope_pipeline_info_new(const ScopePipelineDesc *desc, const char *plugin_name,
                                            GError **error);
 
-/** scope_pipeline_info_ref: another owner. Returns: @info. */
+/** scope_pipeline_info_ref: another owner. Returns: @info. Thread: any. */
 ScopePipelineInfo *scope_pipeline_info_ref(ScopePipelineInfo *info);
 
-/** scope_pipeline_info_unref: (nullable): one owner less. */
+/** scope_pipeline_info_unref: (nullable): one owner less. Thread: any. */
 void scope_pipeline_info_unref(ScopePipelineInfo *info);
 
 /**
@@ -51,13 +53,15 @@ void scope_pipeline_info_unref(ScopePipelineInfo *info);
  *
  * Returns: (transfer full): its entry in `/api/v1/pipelines/schemas` (pipelines.md section 2), with
  *   `config_schema` and, when a mode overrides something, `mode_defaults`.
+ *
+ * Thread: any.
  */
 JsonObject *scope_pipeline_info_build_entry(const ScopePipelineInfo *info);
 
-/** scope_pipeline_info_has_input: whether @port is among the inputs. */
+/** scope_pipeline_info_has_input: whether @port is among the inputs. Thread: any. */
 gboolean scope_pipeline_info_has_input(const ScopePipelineInfo *info, const char *port);
 
-/** scope_pipeline_info_has_output: whether @port is among the outputs. */
+/** scope_pipeline_info_has_output: whether @port is among the outputs. Thread: any. */
 gboolean scope_pipeline_info_has_output(const ScopePipelineInfo *info, const char *port);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ScopePipelineInfo, scope_pipeline_info_unref)

@@ -84,16 +84,16 @@ guint scope_plugins_load_dir(ScopePlugins *plugins, const char *dir, gboolean bu
  */
 gboolean scope_plugin_manifest_check(JsonObject *manifest, GError **error);
 
-/** scope_plugins_get_n: how many were loaded. */
+/** scope_plugins_get_n: how many were loaded. Thread: any. */
 guint scope_plugins_get_n(const ScopePlugins *plugins);
 
-/** scope_plugins_get: (transfer none): the plugin at @index. */
+/** scope_plugins_get: (transfer none): the plugin at @index. Thread: any. */
 const ScopePlugin *scope_plugins_get(const ScopePlugins *plugins, guint index);
 
-/** scope_plugins_get_n_failed: how many failed. */
+/** scope_plugins_get_n_failed: how many failed. Thread: any. */
 guint scope_plugins_get_n_failed(const ScopePlugins *plugins);
 
-/** scope_plugins_get_failed: (transfer none): the failure at @index. */
+/** scope_plugins_get_failed: (transfer none): the failure at @index. Thread: any. */
 const ScopePluginFailure *scope_plugins_get_failed(const ScopePlugins *plugins, guint index);
 
 /**
@@ -101,6 +101,8 @@ const ScopePluginFailure *scope_plugins_get_failed(const ScopePlugins *plugins, 
  *
  * Returns: (transfer full): the body of `GET /api/v1/plugins`: `plugins`, `total`,
  *   `failed_plugins`.
+ *
+ * Thread: any.
  */
 JsonObject *scope_plugins_build_list(const ScopePlugins *plugins);
 

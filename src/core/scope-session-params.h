@@ -30,13 +30,16 @@ ScopeParamTable *scope_session_params_get_table(void);
  * scope_session_params_validate().
  *
  * Returns: %TRUE when valid or absent.
+ *
+ * Thread: any.
  */
 gboolean scope_session_params_validate_lora_scales(JsonObject *values, GPtrArray *problems);
 
 /** scope_session_params_validate: the table and the rules beside it; strict. Thread: any. */
 gboolean scope_session_params_validate(JsonObject *values, GPtrArray *problems);
 
-/** scope_session_params_filter: (transfer full): tolerant form, as scope_param_table_filter(). */
+/** scope_session_params_filter: (transfer full): tolerant form, as scope_param_table_filter().
+ * Thread: any. */
 JsonObject *scope_session_params_filter(JsonObject *values, GPtrArray *problems);
 
 G_END_DECLS

@@ -24,9 +24,16 @@ typedef struct {
     ScopeCond cond;
 } ScopeWaker;
 
+/** scope_waker_new: (transfer full): Thread: any, like the other three. */
 ScopeWaker *scope_waker_new(void);
+
+/** scope_waker_ref: another owner. Returns: @waker. Thread: any. */
 ScopeWaker *scope_waker_ref(ScopeWaker *waker);
+
+/** scope_waker_unref: (nullable): one owner less. Thread: any. */
 void scope_waker_unref(ScopeWaker *waker);
+
+/** scope_waker_wake: wakes the worker. Thread: any that does not hold the lock. */
 void scope_waker_wake(ScopeWaker *waker);
 
 /** ScopeStagePort: an input. Under the stage's lock. */
@@ -69,18 +76,19 @@ struct _ScopeStage {
     ScopeStageStats stats;
 };
 
-/** scope_stage_worker_main: the body of the worker; takes over a reference. */
+/** scope_stage_worker_main: the body of the worker; takes over a reference. Thread: the worker. */
 void scope_stage_worker_main(gpointer stage);
 
-/** scope_stage_clear_port: frees frames that wait on @port. Returns: how many. Without lock. */
+/** scope_stage_clear_port: frees frames that wait on @port. Returns: how many. Without lock.
+ * Thread: the worker. */
 guint scope_stage_clear_port(ScopeStage *stage, const char *port);
 
-/** scope_stage_get_room: frames that wait on @port, its capacity and chunk. Own lock may be held.
+/** scope_stage_get_port_level: (out): frames that wait on @port and frames per chunk. Thread: any.
  */
 void scope_stage_get_port_level(ScopeStage *stage, const char *port, guint *ret_length,
                                 guint *ret_want);
 
-/** scope_stage_grow_port: raises the capacity of @port to @capacity. */
+/** scope_stage_grow_port: raises the capacity of @port to @capacity. Thread: the worker. */
 void scope_stage_grow_port(ScopeStage *stage, const char *port, guint capacity);
 
 G_END_DECLS

@@ -183,6 +183,8 @@ void scope_stage_get_stats(ScopeStage *stage, ScopeStageStats *ret_stats);
  * @ret_indices: (array length=k): ascending; round(i * n / k) with halves to even
  *
  * Frames up to the last index leave the port, those between the indices unseen.
+ *
+ * Thread: any.
  */
 void scope_stage_sample_uniform(guint n, guint k, guint *ret_indices);
 

@@ -49,7 +49,10 @@ gboolean scope_thread_join_until(ScopeThread **thread, gint64 deadline_us);
 void scope_thread_detach(ScopeThread **thread);
 
 /** scope_thread_join: as scope_thread_join_until() without a deadline, for bodies that are known to
- * end. */
+ * end.
+ *
+ * Thread: any.
+ */
 void scope_thread_join(ScopeThread **thread);
 
 G_END_DECLS
