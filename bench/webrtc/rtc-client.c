@@ -132,7 +132,7 @@ add_video(RtcClient *client, guint video)
     const RtcClientVideo *v = &client->options.video[video];
     if (!g_str_equal(v->direction, "sendonly")) {
         client->receivers[video] =
-            scope_video_receiver_new(v->codec, video, client->pipeline, on_frame, client, NULL);
+            scope_video_receiver_new(v->codec, 0, video, client->pipeline, on_frame, client, NULL);
     }
     if (g_str_equal(v->direction, "recvonly")) {
         g_autoptr(GstCaps) caps = make_caps(v->codec, video);

@@ -11,6 +11,7 @@
 
 #include "core/scope-log.h"
 #include "media/scope-candidate.h"
+#include "media/scope-colour.h"
 #include "media/scope-media.h"
 
 SCOPE_LOG_TOPIC(media, peer)
@@ -340,6 +341,10 @@ make_codec_caps(const ScopeSdpMedia *media)
         g_autofree char *name = g_strdup_printf("extmap-%d", media->twcc_id);
         gst_caps_set_simple(caps, name, G_TYPE_STRING, SCOPE_SDP_TWCC_URI, NULL);
     }
+    if (media->colour_id > 0) {
+        g_autofree char *name = g_strdup_printf("extmap-%d", media->colour_id);
+        gst_caps_set_simple(caps, name, G_TYPE_STRING, SCOPE_COLOUR_URI, NULL);
+    }
     if (media->output >= 0) {
         gst_caps_set_simple(caps, "ssrc", G_TYPE_UINT, media->ssrc, NULL);
     }
@@ -381,8 +386,8 @@ add_sender(ScopePeer *peer, const ScopeSdpMedia *media, GstCaps *caps, GError **
 static gboolean
 add_receiver(ScopePeer *peer, const ScopeSdpMedia *media, GError **error)
 {
-    ScopeVideoReceiver *receiver = scope_video_receiver_new(media->codec, (guint)media->input,
-                                                            peer->pipeline, on_frame, peer, error);
+    ScopeVideoReceiver *receiver = scope_video_receiver_new(
+        media->codec, media->colour_id, (guint)media->input, peer->pipeline, on_frame, peer, error);
     peer->receivers[media->input] = receiver;
     if (receiver != NULL) {
         gst_element_sync_state_with_parent(scope_video_receiver_get_element(receiver));

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "media/scope-candidate.h"
+#include "media/scope-colour.h"
 #include "media/scope-media.h"
 #include "media/scope-sdp-text.h"
 
@@ -260,20 +261,21 @@ write_ssrcs(const ScopeSdpSection *section, GString *out)
     }
 }
 
-static void
-write_twcc(const ScopeSdpSection *section, ScopeSdpMedia *media, GString *out)
+/* Keeps the header extension @uri of the offer; its id, or 0 when it is not offered. */
+static int
+write_extension(const ScopeSdpSection *section, const char *uri, GString *out)
 {
     const char *value;
     for (guint i = 0; (value = scope_sdp_section_find(section, "extmap", i)); i++) {
         g_auto(GStrv) words = g_strsplit(value, " ", 3);
         guint64 id;
-        if (words[0] && g_strcmp0(words[1], SCOPE_SDP_TWCC_URI) == 0 &&
+        if (words[0] && g_strcmp0(words[1], uri) == 0 &&
             g_ascii_string_to_unsigned(words[0], 10, 1, MAX_EXTMAP_ID, &id, NULL)) {
-            g_string_append_printf(out, "a=extmap:%u %s\r\n", (guint)id, SCOPE_SDP_TWCC_URI);
-            media->twcc_id = (int)id;
-            return;
+            g_string_append_printf(out, "a=extmap:%u %s\r\n", (guint)id, uri);
+            return (int)id;
         }
     }
+    return 0;
 }
 
 static int
@@ -337,7 +339,8 @@ write_video(const ScopeSdpSection *section, ScopeSdpMedia *media, const char *di
                                "profile-level-id=%s\r\n",
                                media->payload, media->profile_level_id);
     }
-    write_twcc(section, media, out);
+    media->twcc_id = write_extension(section, SCOPE_SDP_TWCC_URI, out);
+    media->colour_id = write_extension(section, SCOPE_COLOUR_URI, out);
     write_feedback(section, media, out);
     if (rtx >= 0) {
         g_string_append_printf(out, "a=rtpmap:%d rtx/90000\r\na=fmtp:%d apt=%d\r\n", rtx, rtx,

@@ -44,6 +44,7 @@ typedef enum {
  * @payload: payload type of @codec, or of Opus; -1 when the m-line is rejected or data
  * @profile_level_id: (nullable) of the chosen H.264 payload
  * @twcc_id: header extension id of transport-wide congestion control, 0 when not offered
+ * @colour_id: header extension id of the colour space, 0 when not offered
  * @remb: whether the client offers to report its bandwidth (goog-remb)
  * @input: number of the input it is, -1 for none: the client sends and we receive
  * @output: number of the output it is, -1 for none: we send and the client receives
@@ -56,6 +57,7 @@ typedef struct {
     int payload;
     char *profile_level_id;
     int twcc_id;
+    int colour_id;
     gboolean remb;
     int input;
     int output;

@@ -7,8 +7,10 @@
 
 #include <gio/gio.h>
 #include <gst/app/gstappsink.h>
+#include <gst/rtp/rtp.h>
 #include <gst/video/video.h>
 
+#include "media/scope-colour.h"
 #include "media/scope-gst-frame.h"
 #include "media/scope-media.h"
 
@@ -18,8 +20,12 @@ struct _ScopeVideoReceiver {
     guint input;
     ScopeVideoReceiverFunc func;
     gpointer user_data;
-    guint64 n_frames; /* atomic */
-    guint64 n_bytes;  /* atomic */
+    int colour_id;         /* 0: not offered */
+    ScopeColour announced; /* by the packets of the picture that is coming in */
+    gboolean is_announced;
+    ScopeColour colour; /* of the pictures that are decoded */
+    guint64 n_frames;   /* atomic */
+    guint64 n_bytes;    /* atomic */
 };
 
 /* With a base time of zero and the system's clock, running time is monotonic time. The jitter
@@ -45,10 +51,47 @@ on_new_sample(GstAppSink *sink, gpointer user_data)
     if (frame != NULL) {
         frame->born_us = g_get_monotonic_time();
         frame->pts_us = capture_time_us(sample, frame->born_us);
+        if (!scope_colour_is_standard(&receiver->colour)) {
+            ScopeFrame *given = frame;
+            frame = scope_colour_convert(given, &receiver->colour);
+            scope_frame_unref(given);
+        }
         __atomic_add_fetch(&receiver->n_frames, 1, __ATOMIC_RELAXED);
         receiver->func(receiver->input, frame, receiver->user_data);
     }
     return GST_FLOW_OK;
+}
+
+/* The colour space travels on the last packet of key pictures, and where it changes. */
+static void
+note_colour(ScopeVideoReceiver *receiver, GstBuffer *packet)
+{
+    GstRTPBuffer rtp = GST_RTP_BUFFER_INIT;
+    gpointer data;
+    guint n_bytes;
+    if (receiver->colour_id == 0 || !gst_rtp_buffer_map(packet, GST_MAP_READ, &rtp)) {
+        return;
+    }
+    if (gst_rtp_buffer_get_extension_onebyte_header(&rtp, (guint8)receiver->colour_id, 0, &data,
+                                                    &n_bytes)) {
+        receiver->is_announced = scope_colour_parse(data, n_bytes, &receiver->announced);
+    }
+    gst_rtp_buffer_unmap(&rtp);
+}
+
+/* A picture is complete: from it on holds what its packets announced. */
+static GstPadProbeReturn
+on_picture(GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
+{
+    ScopeVideoReceiver *receiver = user_data;
+    GstBuffer *picture = GST_PAD_PROBE_INFO_BUFFER(info);
+    if (receiver->is_announced) {
+        receiver->colour = receiver->announced;
+    } else if (!GST_BUFFER_FLAG_IS_SET(picture, GST_BUFFER_FLAG_DELTA_UNIT)) {
+        receiver->colour = (ScopeColour){0};
+    }
+    receiver->is_announced = FALSE;
+    return GST_PAD_PROBE_OK;
 }
 
 static GstPadProbeReturn
@@ -57,6 +100,7 @@ on_packet(GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
     ScopeVideoReceiver *receiver = user_data;
     gsize n_bytes = gst_buffer_get_size(GST_PAD_PROBE_INFO_BUFFER(info));
     __atomic_add_fetch(&receiver->n_bytes, n_bytes, __ATOMIC_RELAXED);
+    note_colour(receiver, GST_PAD_PROBE_INFO_BUFFER(info));
     return GST_PAD_PROBE_OK;
 }
 
@@ -105,15 +149,18 @@ build(ScopeVideoReceiver *receiver, ScopeVideoCodec codec)
     }
     g_autoptr(GstPad) pad = gst_element_get_static_pad(depayloader, "sink");
     gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER, on_packet, receiver, NULL);
+    g_autoptr(GstPad) pictures = gst_element_get_static_pad(depayloader, "src");
+    gst_pad_add_probe(pictures, GST_PAD_PROBE_TYPE_BUFFER, on_picture, receiver, NULL);
     return gst_element_add_pad(receiver->bin, gst_ghost_pad_new("sink", pad));
 }
 
 ScopeVideoReceiver *
-scope_video_receiver_new(ScopeVideoCodec codec, guint input, GstElement *pipeline,
+scope_video_receiver_new(ScopeVideoCodec codec, int colour_id, guint input, GstElement *pipeline,
                          ScopeVideoReceiverFunc func, gpointer user_data, GError **error)
 {
     ScopeVideoReceiver *receiver = g_new0(ScopeVideoReceiver, 1);
     receiver->bin = gst_object_ref_sink(gst_bin_new(NULL));
+    receiver->colour_id = colour_id;
     receiver->input = input;
     receiver->func = func;
     receiver->user_data = user_data;

@@ -28,6 +28,7 @@ typedef void (*ScopeVideoReceiverFunc)(guint input, ScopeFrame *frame, gpointer 
 /**
  * scope_video_receiver_new:
  * @codec: VP8 or H264
+ * @colour_id: header extension id of the colour space, 0 for none
  * @input: number handed to @func
  * @pipeline: where the elements go; not started here
  * @func: borrowed
@@ -37,7 +38,7 @@ typedef void (*ScopeVideoReceiverFunc)(guint input, ScopeFrame *frame, gpointer 
  * Thread: main. Errors: SCOPE_MEDIA_ERROR_MISSING_ELEMENT.
  * Returns: (transfer full) a receiver, or NULL with @error set.
  */
-ScopeVideoReceiver *scope_video_receiver_new(ScopeVideoCodec codec, guint input,
+ScopeVideoReceiver *scope_video_receiver_new(ScopeVideoCodec codec, int colour_id, guint input,
                                              GstElement *pipeline, ScopeVideoReceiverFunc func,
                                              gpointer user_data, GError **error);
 
