@@ -6,7 +6,7 @@ import { launch } from './browser.mjs';
 const [url, out, seconds = '8'] = process.argv.slice(2);
 if (!url || !out) throw new Error('usage: picture.mjs SERVER_URL OUT.png [SECONDS]');
 const browser = await launch();
-const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
 await page.goto(url);
 await page.getByTestId('start-stream-button').click();
 await page.waitForFunction(() => window.__ui.state().phase === 'streaming');
