@@ -310,7 +310,9 @@ write_rows(ScopeWanCache *cache, ScopeContext *ctx, ScopeTensor rows, ScopeTenso
         if (o->kind == SCOPE_WAN_CACHE_REWARD_FORCING) {
             absorb_evicted(cache, ctx, rows);
         }
-        scope_op_move_rows(ctx, rows, sink, sink + plan->evicted, plan->rolled);
+        if (plan->rolled > 0) {
+            scope_op_move_rows(ctx, rows, sink, sink + plan->evicted, plan->rolled);
+        }
     }
     int64_t n_kept = plan->filled - plan->write;
     if (n_kept > 0) {

@@ -360,7 +360,7 @@ resolve_heads(Resolver *r, GError **error)
     if (!told && c->dim % SCOPE_WAN_DEFAULT_HEAD_DIM == 0) {
         c->n_heads = c->dim / SCOPE_WAN_DEFAULT_HEAD_DIM;
     }
-    if (c->n_heads == 0 || c->dim % c->n_heads != 0 || (c->dim / c->n_heads) % 2 != 0 ||
+    if (c->n_heads < 1 || c->dim % c->n_heads != 0 || (c->dim / c->n_heads) % 2 != 0 ||
         c->freq_dim % 2 != 0) {
         g_set_error(error, SCOPE_WAN_ERROR, SCOPE_WAN_ERROR_CONFIG,
                     "%s: width %d with %d heads and sinusoids of %d: expected heads of an even "
@@ -438,6 +438,13 @@ scope_wan_config_resolve(ScopeWanConfig *config, const char *config_name,
         .config = *config,
     };
 
+    if (config->text_len < 0 || config->eps < 0) {
+        g_set_error(error, SCOPE_WAN_ERROR, SCOPE_WAN_ERROR_CONFIG,
+                    "%s: text_len is %d and eps %g, expected positive numbers",
+                    config_name != NULL ? config_name : "the configuration", config->text_len,
+                    config->eps);
+        return FALSE;
+    }
     if (!refuse_image_models(weights, error) || !resolve_widths(&r, error) ||
         !resolve_depth(&r, error) || !resolve_heads(&r, error) || !resolve_vace(&r, vace, error)) {
         return FALSE;

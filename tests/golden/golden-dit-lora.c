@@ -8,7 +8,6 @@
 #include "models/scope-wan-model-private.h"
 
 #define MAX_ADAPTERS 16
-#define MAX_FRAMES   64
 
 /* The adapters of one setting. */
 typedef struct {
@@ -131,8 +130,8 @@ run_chunks(GoldenDit *dit, const Setting *setting, int index, GError **error)
         g_autofree char *x_name = g_strdup_printf("x.%d", i);
         g_autofree char *flow_name = g_strdup_printf("flow.setting%d.%d", index, i);
         ScopeTensor x = golden_dit_latents(dit, x_name, config->in_dim, error);
-        float timesteps[MAX_FRAMES];
-        if (scope_tensor_is_none(x) || x.shape[0] > MAX_FRAMES) {
+        float timesteps[GOLDEN_DIT_MAX_FRAMES];
+        if (scope_tensor_is_none(x)) {
             return FALSE;
         }
         if (i == 0) {
@@ -150,7 +149,7 @@ run_chunks(GoldenDit *dit, const Setting *setting, int index, GError **error)
                 .chunk_frames = (int)x.shape[0],
                 .dtype = SCOPE_DTYPE_F32,
             };
-            if (window < 1) {
+            if (window < 1 || options.sink_frames < 0 || options.sink_frames >= window) {
                 return golden_not_understood(error, "run.local_attn_size");
             }
             scope_wan_cache_init(&cache, dit->ctx, &options, dit->session);

@@ -8,8 +8,6 @@
 #include "models/scope-wan-model-private.h"
 #include "models/scope-wan-scheduler.h"
 
-#define MAX_FRAMES 256
-
 /* -- embed ------------------------------------------------------------------------------------ */
 
 static gboolean
@@ -171,7 +169,7 @@ golden_run_dit_full(GoldenCase *c, GError **error)
 {
     static const char *const members[] = {"timesteps", "seq_len", "intermediates", NULL};
     g_autoptr(GoldenDit) dit = NULL;
-    float timesteps[MAX_FRAMES];
+    float timesteps[GOLDEN_DIT_MAX_FRAMES];
     int n = 0;
 
     if (!golden_dit_check_members(c, members, error)) {
@@ -183,7 +181,7 @@ golden_run_dit_full(GoldenCase *c, GError **error)
     }
     ScopeTensor x =
         golden_dit_latents(dit, "x", scope_wan_model_get_config(dit->model)->in_dim, error);
-    if (scope_tensor_is_none(x) || x.shape[0] > MAX_FRAMES || !check_seq_len(c, x, error)) {
+    if (scope_tensor_is_none(x) || !check_seq_len(c, x, error)) {
         return FALSE;
     }
     const double *t = golden_doubles(c, "run.timesteps", &n);
@@ -210,7 +208,7 @@ golden_run_dit_vace_full(GoldenCase *c, GError **error)
 {
     static const char *const members[] = {"t", "seq_len", "vace_context_scale", NULL};
     g_autoptr(GoldenDit) dit = NULL;
-    float timesteps[MAX_FRAMES];
+    float timesteps[GOLDEN_DIT_MAX_FRAMES];
     int n = 0;
 
     if (!golden_dit_check_members(c, members, error)) {
@@ -223,8 +221,7 @@ golden_run_dit_vace_full(GoldenCase *c, GError **error)
     ScopeTensor x =
         golden_dit_latents(dit, "x", scope_wan_model_get_config(dit->model)->in_dim, error);
     ScopeTensor context = golden_dit_context(dit, "vace_context", error);
-    if (scope_tensor_is_none(x) || scope_tensor_is_none(context) || x.shape[0] > MAX_FRAMES ||
-        !check_seq_len(c, x, error)) {
+    if (scope_tensor_is_none(x) || scope_tensor_is_none(context) || !check_seq_len(c, x, error)) {
         return FALSE;
     }
     const double *scales = golden_doubles(c, "run.vace_context_scale", &n);
@@ -264,8 +261,12 @@ golden_run_dit_block_causal(GoldenCase *c, GError **error)
     ScopeTensor x =
         golden_dit_latents(dit, "x", scope_wan_model_get_config(dit->model)->in_dim, error);
     const GoldenTensor *t = golden_in(c, "t", error);
-    if (scope_tensor_is_none(x) || t == NULL || t->n != x.shape[0] || block < 1) {
+    if (scope_tensor_is_none(x) || t == NULL) {
         return FALSE;
+    }
+    if (t->n != x.shape[0] || block < 1) {
+        return golden_not_understood(error, "blocks of %d frames, %d timesteps", (int)block,
+                                     (int)t->n);
     }
     ScopeWanPass pass = {
         .latents = x,
@@ -288,8 +289,10 @@ cache_for(GoldenDit *dit, ScopeWanCacheKind kind, gint64 slot_frames, gint64 win
 {
     const ScopeWanConfig *config = scope_wan_model_get_config(dit->model);
 
-    if (slot_frames < 1 || budget_frames < 1) {
-        return golden_not_understood(error, "a cache of %" G_GINT64_FORMAT " frames", slot_frames);
+    gint64 sink_frames = golden_int(dit->c, "model.sink_size", 0);
+    if (slot_frames < 1 || budget_frames < 1 || sink_frames < 0 || sink_frames >= slot_frames) {
+        return golden_not_understood(error, "a cache of %d frames with a sink of %d",
+                                     (int)slot_frames, (int)sink_frames);
     }
     ScopeWanCacheOptions options = {
         .kind = kind,
@@ -300,7 +303,7 @@ cache_for(GoldenDit *dit, ScopeWanCacheKind kind, gint64 slot_frames, gint64 win
         .slot_frames = (int)slot_frames,
         .window_frames = (int)window_frames,
         .budget_frames = (int)budget_frames,
-        .sink_frames = (int)golden_int(dit->c, "model.sink_size", 0),
+        .sink_frames = (int)sink_frames,
         .chunk_frames = (int)x.shape[0],
         .dtype = SCOPE_DTYPE_F32,
     };
@@ -339,7 +342,7 @@ run_call(GoldenDit *dit, ScopeWanCache *cache, const ScopeWanScheduler *schedule
     g_autofree char *index_name = g_strdup_printf("kv_index.%u", i);
     g_autofree char *context_name = g_strdup_printf("vace_context.%u", i);
     g_autofree char *kv_prefix = g_strdup_printf("kv.%u", i);
-    float timesteps[MAX_FRAMES];
+    float timesteps[GOLDEN_DIT_MAX_FRAMES];
 
     if (call == NULL) {
         return FALSE;
@@ -355,7 +358,7 @@ run_call(GoldenDit *dit, ScopeWanCache *cache, const ScopeWanScheduler *schedule
     }
     ScopeTensor x =
         golden_dit_latents(dit, x_name, scope_wan_model_get_config(dit->model)->in_dim, error);
-    if (scope_tensor_is_none(x) || x.shape[0] > MAX_FRAMES) {
+    if (scope_tensor_is_none(x)) {
         return FALSE;
     }
     double t = json_object_get_double_member(call, "t");
@@ -455,7 +458,7 @@ golden_run_dit_recompute(GoldenCase *c, GError **error)
     g_autoptr(GoldenDit) dit = NULL;
     gint64 chunk = 0, slots = 0;
     ScopeWanCache cache;
-    float timesteps[MAX_FRAMES];
+    float timesteps[GOLDEN_DIT_MAX_FRAMES];
     int n = 0;
 
     if (!golden_dit_check_members(c, members, error) ||
@@ -470,9 +473,14 @@ golden_run_dit_recompute(GoldenCase *c, GError **error)
     int in_dim = scope_wan_model_get_config(dit->model)->in_dim;
     ScopeTensor context = golden_dit_latents(dit, "context_frames", in_dim, error);
     ScopeTensor x = golden_dit_latents(dit, "x", in_dim, error);
-    if (scope_tensor_is_none(x) || scope_tensor_is_none(context) ||
-        MAX(x.shape[0], context.shape[0]) > MAX_FRAMES ||
-        !cache_for(dit, SCOPE_WAN_CACHE_SELF_FORCING, slots, SCOPE_WAN_WINDOW_ALL, slots, x, &cache,
+    if (scope_tensor_is_none(x) || scope_tensor_is_none(context)) {
+        return FALSE;
+    }
+    if (chunk < 1 || slots < context.shape[0] + x.shape[0]) {
+        return golden_not_understood(error, "chunks of %d frames in a cache of %d", (int)chunk,
+                                     (int)slots);
+    }
+    if (!cache_for(dit, SCOPE_WAN_CACHE_SELF_FORCING, slots, SCOPE_WAN_WINDOW_ALL, slots, x, &cache,
                    error)) {
         return FALSE;
     }

@@ -251,8 +251,11 @@ read_chunk(GoldenDit *dit, const ScopeWanStream *stream, ScopeTensor picture, in
         int n = 0;
         const double *scales = golden_doubles(c, "run.vace_context_scale", &n);
         in->vace = (ScopeWanVaceInput){.context = golden_dit_context(dit, context, error)};
-        if (scope_tensor_is_none(in->vace.context) || index >= n) {
+        if (scope_tensor_is_none(in->vace.context)) {
             return FALSE;
+        }
+        if (index >= n) {
+            return golden_not_understood(error, "chunk %d has no context scale", index);
         }
         in->vace.scale = scales[index];
         in->chunk.vace = &in->vace;

@@ -106,14 +106,18 @@ check_steps(GoldenCase *c, GoldenEngine *engine, const ScopeWanScheduler *s, con
 {
     const GoldenTensor *t = golden_in(c, "t", error);
     ScopeTensor clean = golden_engine_in(engine, c, "clean", -1, error);
-    ScopeTensor noise = golden_engine_in(engine, c, "noise", -1, NULL);
-    ScopeTensor flow = golden_engine_in(engine, c, "flow", -1, NULL);
-    ScopeTensor xt = golden_engine_in(engine, c, "xt", -1, NULL);
+    ScopeTensor noise = golden_engine_in(engine, c, "noise", -1, error);
+    ScopeTensor flow = golden_engine_in(engine, c, "flow", -1, error);
+    ScopeTensor xt = golden_engine_in(engine, c, "xt", -1, error);
     gboolean any_last = FALSE;
 
     if (t == NULL || scope_tensor_is_none(clean) || scope_tensor_is_none(noise) ||
-        scope_tensor_is_none(flow) || scope_tensor_is_none(xt) || t->n != clean.shape[0]) {
+        scope_tensor_is_none(flow) || scope_tensor_is_none(xt)) {
         return FALSE;
+    }
+    if (t->n != clean.shape[0]) {
+        return golden_not_understood(error, "%d timesteps for %d rows", (int)t->n,
+                                     (int)clean.shape[0]);
     }
     ScopeTensor out[4];
     static const char *const names[] = {"add_noise", "x0", "flow_from_x0", "euler_step"};
@@ -301,8 +305,13 @@ check_clip(GoldenCase *c, GoldenEngine *engine, JsonObject *wanted, guint index,
     int indices[1024];
     gint64 wide[1024];
 
-    if (frames == NULL || frames->rank != 4 || n < 1 || n > 1024) {
+    if (frames == NULL) {
         return FALSE;
+    }
+    if (frames->rank != 4 || n < 1 || n > 1024 ||
+        json_object_get_int_member(wanted, "height") < 1 ||
+        json_object_get_int_member(wanted, "width") < 1) {
+        return golden_not_understood(error, "the size of clip %u", index);
     }
     ScopeTensor bytes = scope_tensor_wrap(
         SCOPE_DTYPE_U8, frames->stored->data,
@@ -481,9 +490,10 @@ golden_run_dit_memory(GoldenCase *c, GError **error)
     if (engine == NULL) {
         return FALSE;
     }
-    int n_frames = (int)(in[1].shape[0] / fs);
+    int n_frames = (int)(in[1].shape[0] / MAX(fs, 1));
     ScopeTensor frames_k[SCOPE_WAN_MEMORY_MAX_FRAMES], frames_v[SCOPE_WAN_MEMORY_MAX_FRAMES];
-    if (n_frames > SCOPE_WAN_MEMORY_MAX_FRAMES || in[3].shape[0] != bank_size * fs) {
+    if (fs < 1 || top < 1 || n_frames < 1 || n_frames > SCOPE_WAN_MEMORY_MAX_FRAMES ||
+        in[3].shape[0] != bank_size * fs) {
         return golden_not_understood(error, "%d frames to choose from", n_frames);
     }
     for (int i = 0; i < n_frames; i++) {
@@ -596,18 +606,24 @@ check_context(GoldenCase *c, GoldenEngine *engine, const char *name, JsonObject 
     g_autofree char *frames_name = g_strdup_printf("%s.frames", name);
     g_autofree char *cache_name = g_strdup_printf("%s.reactive_use_cache", name);
     gboolean masked = json_object_get_boolean_member(facts, "mask");
-    ScopeTensor frames = clip(engine, c, frames_name, error);
+    gboolean has_frames = json_object_get_int_member(facts, "frames") > 0;
+    ScopeTensor frames = has_frames ? clip(engine, c, frames_name, error) : SCOPE_TENSOR_NONE;
     ScopeWanVaceParts parts = {
         .references = optional(c, engine, name, "lat_refs"),
         .inactive = optional(c, engine, name, masked ? "lat_inactive" : "lat_frames"),
         .reactive = optional(c, engine, name, "lat_reactive"),
     };
 
-    if (scope_tensor_is_none(frames) || scope_tensor_is_none(parts.inactive)) {
+    if (has_frames && (scope_tensor_is_none(frames) || scope_tensor_is_none(parts.inactive))) {
         return FALSE;
     }
-    int64_t n = frames.shape[0], h = frames.shape[1], w = frames.shape[2];
-    int64_t n_latents = parts.inactive.shape[0];
+    if (!has_frames && (masked || scope_tensor_is_none(parts.references))) {
+        return golden_not_understood(error, "%s has neither frames nor references", name);
+    }
+    ScopeTensor sized = has_frames ? parts.inactive : parts.references;
+    int64_t n = has_frames ? frames.shape[0] : 0, h = has_frames ? frames.shape[1] : 0;
+    int64_t w = has_frames ? frames.shape[2] : 0;
+    int64_t n_latents = has_frames ? parts.inactive.shape[0] : 0;
     int64_t n_references = scope_tensor_is_none(parts.references) ? 0 : parts.references.shape[0];
     /* what the encoder made of the reference images is given */
     ScopeTensor images = optional(c, engine, name, "refs");
@@ -638,7 +654,7 @@ check_context(GoldenCase *c, GoldenEngine *engine, const char *name, JsonObject 
     }
     ScopeTensor context =
         golden_engine_alloc(engine, SCOPE_SHAPE(SCOPE_WAN_VACE_CHANNELS, n_references + n_latents,
-                                                parts.inactive.shape[2], parts.inactive.shape[3]));
+                                                sized.shape[2], sized.shape[3]));
     scope_wan_vace_assemble(engine->ctx, context, &parts);
     check_named(c, engine, name, "vace_context", context);
     if (masked) {

@@ -13,7 +13,7 @@ static const char *const top_members[] = {
 static const char *const model_members[] = {
     "text_len",          "in_dim",    "dim",        "ffn_dim",   "freq_dim",        "text_dim",
     "out_dim",           "num_heads", "num_layers", "sink_size", "record_interval", "bank_size",
-    "compression_alpha", "SMA",       NULL,
+    "compression_alpha", "SMA",       "eps",        NULL,
 };
 static const char *const vace_members[] = {"vace_in_dim", "vace_layers", NULL};
 static const char *const storage_members[] = {"file", "dtype", "keep_f32", "prefix", "decoy", NULL};
@@ -47,6 +47,7 @@ read_config(GoldenCase *c, ScopeWanConfig *config, GError **error)
         .out_dim = (int)golden_int(c, "model.out_dim", 0),
         .n_heads = (int)golden_int(c, "model.num_heads", 0),
         .n_layers = (int)golden_int(c, "model.num_layers", 0),
+        .eps = golden_double(c, "model.eps", 0),
         .vace_in_dim = (int)golden_int(c, "vace.vace_in_dim", 0),
     };
     if (n_layers > SCOPE_WAN_MAX_LAYERS) {
@@ -129,8 +130,8 @@ golden_dit_latents(GoldenDit *dit, const char *name, int channels, GError **erro
     ScopeTensor x = golden_engine_in(dit->engine, dit->c, name, 4, error);
 
     if (!scope_tensor_is_none(x) &&
-        (x.shape[0] < 1 || x.shape[1] != channels || x.shape[2] % SCOPE_WAN_PATCH != 0 ||
-         x.shape[3] % SCOPE_WAN_PATCH != 0)) {
+        (x.shape[0] < 1 || x.shape[0] > GOLDEN_DIT_MAX_FRAMES || x.shape[1] != channels ||
+         x.shape[2] % SCOPE_WAN_PATCH != 0 || x.shape[3] % SCOPE_WAN_PATCH != 0)) {
         g_set_error(error, GOLDEN_ERROR, GOLDEN_ERROR_CASE, "'%s' does not fit the model", name);
         return SCOPE_TENSOR_NONE;
     }

@@ -9,6 +9,8 @@
 
 G_BEGIN_DECLS
 
+#define GOLDEN_DIT_MAX_FRAMES 256 /* latent frames of one tensor */
+
 typedef struct {
     GoldenCase *c;
     GoldenEngine *engine;

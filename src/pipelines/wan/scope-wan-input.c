@@ -200,7 +200,16 @@ scope_wan_block_vace(ScopeWanStream *s, const ScopeWanChunk *chunk, GError **err
     }
     s->vace_scale = in->scale;
     if (!scope_tensor_is_none(in->context)) {
-        s->chunk_vace = in->context;
+        ScopeTensor c = in->context;
+        if (c.ndim != 4 || c.shape[0] != config->vace_in_dim || c.shape[1] < 1 ||
+            c.shape[2] != s->x.shape[2] || c.shape[3] != s->x.shape[3]) {
+            g_autofree char *found = scope_tensor_describe(c);
+            g_set_error(error, SCOPE_WAN_ERROR, SCOPE_WAN_ERROR_INPUT,
+                        "the VACE context is %s, expected [%d, frames, %d, %d]", found,
+                        config->vace_in_dim, (int)s->x.shape[2], (int)s->x.shape[3]);
+            return FALSE;
+        }
+        s->chunk_vace = c;
         return TRUE;
     }
     if (in->n_references > s->vace_context.shape[1] - s->max_frames) {

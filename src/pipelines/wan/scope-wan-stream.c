@@ -109,12 +109,28 @@ check_options(const ScopeWanStreamOptions *o, const ScopeWanConfig *c, GError **
                     o->height, o->width, SIZE_MULTIPLE, h * SIZE_MULTIPLE, w * SIZE_MULTIPLE);
         return FALSE;
     }
-    if (v->slot_frames < MAX(v->chunk_frames, v->first_chunk_frames) ||
-        v->sink_frames >= v->slot_frames || v->slot_frames > SCOPE_WAN_MAX_PASS_FRAMES ||
-        c->in_dim != c->out_dim) {
+    if (v->chunk_frames < 1 || v->first_chunk_frames < 1 ||
+        v->slot_frames < MAX(v->context_frames + v->chunk_frames, v->first_chunk_frames) ||
+        v->sink_frames >= v->slot_frames || v->slot_frames > SCOPE_WAN_MAX_PASS_FRAMES) {
         g_set_error(error, SCOPE_WAN_ERROR, SCOPE_WAN_ERROR_INPUT,
-                    "%s: a window of %d frames with a sink of %d does not hold a chunk of %d",
-                    v->id, v->slot_frames, v->sink_frames, v->chunk_frames);
+                    "%s: a window of %d frames with a sink of %d does not hold a chunk of %d after "
+                    "%d context frames",
+                    v->id, v->slot_frames, v->sink_frames, v->chunk_frames, v->context_frames);
+        return FALSE;
+    }
+    if (v->cache == SCOPE_WAN_CACHE_MEMFLOW &&
+        (v->bank_frames < 1 || v->record_interval < 1 ||
+         v->bank_frames + v->sink_frames > SCOPE_WAN_MEMORY_MAX_FRAMES)) {
+        g_set_error(error, SCOPE_WAN_ERROR, SCOPE_WAN_ERROR_INPUT,
+                    "%s: a bank of %d frames, recorded every %d chunks, beside a sink of %d is not "
+                    "possible: sink and bank hold at most %d",
+                    v->id, v->bank_frames, v->record_interval, v->sink_frames,
+                    SCOPE_WAN_MEMORY_MAX_FRAMES);
+        return FALSE;
+    }
+    if (c->in_dim != c->out_dim) {
+        g_set_error(error, SCOPE_WAN_ERROR, SCOPE_WAN_ERROR_UNSUPPORTED,
+                    "a model with %d channels in and %d out cannot stream", c->in_dim, c->out_dim);
         return FALSE;
     }
     return TRUE;
@@ -298,9 +314,12 @@ scope_wan_stream_prefill(ScopeWanStream *s, const ScopeWanPrompt *prompts, int n
     ScopeWanResult result = {.frames = SCOPE_TENSOR_NONE};
 
     if (latents.ndim != 4 || latents.shape[0] < 1 || latents.shape[0] > s->max_frames ||
+        latents.shape[1] != s->x.shape[1] || latents.shape[2] != s->x.shape[2] ||
+        latents.shape[3] != s->x.shape[3] ||
         !scope_wan_cache_fits(&s->cache, s->start_frame, latents.shape[0])) {
         g_set_error(error, SCOPE_WAN_ERROR, SCOPE_WAN_ERROR_INPUT,
-                    "%d given frames, expected 1 to %d", (int)latents.shape[0], s->max_frames);
+                    "given latents do not fit: expected 1 to %d frames of %d x %d", s->max_frames,
+                    (int)s->x.shape[2], (int)s->x.shape[3]);
         return FALSE;
     }
     if (!scope_wan_block_text(s, &chunk, error)) {
@@ -310,7 +329,11 @@ scope_wan_stream_prefill(ScopeWanStream *s, const ScopeWanPrompt *prompts, int n
     s->n_frames = latents.shape[0];
     result.latents = scope_tensor_slice(s->x, 0, 0, s->n_frames);
     scope_op_copy(s->ctx, result.latents, latents);
+    /* given frames are clean, whatever noise the clean pass claims for generated ones */
+    double context_noise = s->options.context_noise;
+    s->options.context_noise = 0;
     scope_wan_block_clean(s);
+    s->options.context_noise = context_noise;
     scope_wan_block_next(s, &result);
     return scope_context_synchronize(s->ctx, error);
 }
