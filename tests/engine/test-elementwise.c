@@ -223,7 +223,7 @@ check_reduce(OpTest *test, ScopeReduceKind kind, unsigned mask)
         .y = y->t, .a = op_test_tensor(test, SCOPE_DTYPE_F32, 1, 3, shape)->t, .reduce = kind};
     op_test_run(test, y, run_reduce, &g);
     int64_t n = scope_tensor_n_elements(y->t), n_each = scope_tensor_n_elements(g.a) / n;
-    g_autofree double *want = g_new(double, n);
+    g_autofree double *want = g_new(double, MAX(n, 1));
     for (int64_t i = 0; i < n; i++) {
         want[i] = kind == SCOPE_REDUCE_MIN ? INFINITY : kind == SCOPE_REDUCE_MAX ? -INFINITY : 0;
     }

@@ -218,6 +218,35 @@ test_linear_row_independence(void)
     }
 }
 
+/* What int8 costs: relative error of a wide layer with normal weights and activations. */
+static void
+test_linear_int8_error(void)
+{
+    OpTest test;
+    op_test_init(&test);
+    ScopeTensor w = op_test_tensor(&test, SCOPE_DTYPE_F32, 0, SCOPE_SHAPE(200, 1536))->t;
+    ScopeTensor x = op_test_tensor(&test, SCOPE_DTYPE_F32, 0, SCOPE_SHAPE(50, 1536))->t;
+    ScopeTensor exact = op_test_tensor(&test, SCOPE_DTYPE_F32, 0, SCOPE_SHAPE(50, 200))->t;
+    ScopeTensor got = op_test_tensor(&test, SCOPE_DTYPE_F32, 0, SCOPE_SHAPE(50, 200))->t;
+    scope_op_random_normal(test.ctx[0], w, 1, 0);
+    scope_op_random_normal(test.ctx[0], x, 2, 0);
+    ScopeWeight plain, int8;
+    ScopeWeightOptions options = {.store = SCOPE_WEIGHT_STORE_INT8};
+    scope_weight_prepare_linear(test.ctx[0], test.weights, w, NULL, &plain, NULL);
+    scope_weight_prepare_linear(test.ctx[0], test.weights, w, &options, &int8, NULL);
+    scope_op_linear(test.ctx[0], exact, x, &plain, NULL);
+    scope_op_linear(test.ctx[0], got, x, &int8, NULL);
+    double wrong = 0, size = 0;
+    for (int64_t i = 0; i < 50 * 200; i++) {
+        double a = (double)((float *)exact.data)[i], b = (double)((float *)got.data)[i];
+        wrong += (a - b) * (a - b);
+        size += a * a;
+    }
+    g_test_message("relative error of int8: %g", sqrt(wrong / size));
+    g_assert_cmpfloat(sqrt(wrong / size), <, 0.012);
+    op_test_clear(&test);
+}
+
 typedef struct {
     ScopeTensor y, a, b;
     float alpha;
@@ -282,6 +311,7 @@ main(int argc, char **argv)
     g_test_add_func("/engine/linear/blocks", test_linear_blocks);
     g_test_add_func("/engine/linear/zero-rows", test_linear_zero_rows);
     g_test_add_func("/engine/linear/row-independence", test_linear_row_independence);
+    g_test_add_func("/engine/linear/int8-error", test_linear_int8_error);
     g_test_add_func("/engine/matmul", test_matmul);
     return op_test_main();
 }
