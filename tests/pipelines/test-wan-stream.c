@@ -20,6 +20,7 @@ typedef struct {
     ScopePool *pool;
     ScopeContext *ctx;
     ScopeWanModel *model;
+    gboolean vace;
     int n_encoded; /* texts that the encoder was asked for */
 } Fixture;
 
@@ -28,7 +29,8 @@ open_engine(Fixture *f, int n_threads)
 {
     g_autoptr(GError) error = NULL;
     ScopeWanLoadOptions options = {.weights_path = f->path,
-                                   .known = &(ScopeWanConfig){.n_heads = 2, .text_len = 16}};
+                                   .known = &(ScopeWanConfig){.n_heads = 2, .text_len = 16},
+                                   .vace_in_weights = f->vace};
 
     f->pool = scope_pool_create(n_threads, &error);
     g_assert_no_error(error);
@@ -49,8 +51,13 @@ close_engine(Fixture *f)
 static void
 set_up(Fixture *f, gconstpointer data)
 {
-    const ScopeTinyWan tiny = SCOPE_TINY_WAN;
+    ScopeTinyWan tiny = SCOPE_TINY_WAN;
 
+    f->vace = GPOINTER_TO_INT(data);
+    if (f->vace) {
+        tiny.config.vace_in_dim = 96;
+        tiny.config.n_vace_layers = 2;
+    }
     f->folder = g_dir_make_tmp("scope-stream-XXXXXX", NULL);
     f->path = g_build_filename(f->folder, "model.safetensors", NULL);
     scope_tiny_wan_write(&tiny, f->path);
@@ -433,6 +440,84 @@ test_video(Fixture *f, gconstpointer data)
     g_assert_cmpfloat(result.steps[0], ==, 1000);
 }
 
+/* -- VACE ------------------------------------------------------------------------------------- */
+
+static gboolean
+same_latents(ScopeWanResult a, ScopeWanResult b)
+{
+    return memcmp(a.latents.data, b.latents.data, scope_tensor_n_bytes(a.latents)) == 0;
+}
+
+/* Each kind of guidance changes the picture, a scale of 0 and none do not. */
+static void
+test_guidance(Fixture *f, gconstpointer data)
+{
+    guint8 bytes[14 * 20 * 30 * 3] = {0};
+    float masks[12 * HEIGHT * WIDTH] = {0};
+    ScopeTensor image = scope_tensor_wrap(SCOPE_DTYPE_U8, bytes, SCOPE_SHAPE(20, 30, 3));
+    ScopeTensor video = scope_tensor_wrap(SCOPE_DTYPE_U8, bytes, SCOPE_SHAPE(14, 20, 30, 3));
+    ScopeTensor mask = scope_tensor_wrap(SCOPE_DTYPE_F32, masks, SCOPE_SHAPE(12, HEIGHT, WIDTH, 1));
+    const ScopeWanVaceInput none = {.scale = 1};
+    ScopeWanVaceInput inputs[] = {none, none, none, none, none, none};
+    g_autoptr(ScopeWanStream) plain = open_stream(f, &scope_wan_variant_longlive, 1);
+    ScopeWanChunk chunk = text_chunk(&cat);
+
+    for (guint i = 0; i < sizeof(bytes); i++) {
+        bytes[i] = (guint8)(i * 7);
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(masks); i++) {
+        masks[i] = i % 3 == 0;
+    }
+    inputs[1].frames = video;
+    inputs[2].frames = video;
+    inputs[2].masks = mask;
+    inputs[3].references = &image;
+    inputs[3].n_references = 1;
+    inputs[4].first_frame = inputs[4].last_frame = image;
+    inputs[5] = inputs[2];
+    inputs[5].first_frame = image;
+    ScopeWanResult without = run(plain, &chunk);
+    for (guint i = 0; i < G_N_ELEMENTS(inputs); i++) {
+        g_autoptr(ScopeWanStream) stream = open_stream(f, &scope_wan_variant_longlive, 1);
+        g_autoptr(ScopeWanStream) off = open_stream(f, &scope_wan_variant_longlive, 1);
+        chunk.vace = &inputs[i];
+        g_test_message("input %u", i);
+        g_assert_cmpint(same_latents(run(stream, &chunk), without), ==, i == 0);
+        run(stream, &chunk);
+        inputs[i].scale = 0;
+        g_assert_true(same_latents(run(off, &chunk), without));
+    }
+}
+
+static void
+test_guidance_that_does_not_fit(Fixture *f, gconstpointer data)
+{
+    g_autoptr(ScopeWanStream) stream = open_stream(f, &scope_wan_variant_longlive, 1);
+    g_autoptr(GError) error = NULL;
+    guint8 bytes[4 * 4 * 3] = {0};
+    float values[96 * 2 * 2] = {0};
+    ScopeTensor images[9];
+    ScopeWanVaceInput many = {.references = images, .n_references = 9, .scale = 1};
+    ScopeWanVaceInput wrong = {
+        .context = scope_tensor_wrap(SCOPE_DTYPE_F32, values, SCOPE_SHAPE(96, 1, 2, 2)),
+        .scale = 1};
+    ScopeWanChunk chunk = text_chunk(&cat);
+    ScopeWanResult result;
+
+    for (int i = 0; i < 9; i++) {
+        images[i] = scope_tensor_wrap(SCOPE_DTYPE_U8, bytes, SCOPE_SHAPE(4, 4, 3));
+    }
+    chunk.vace = &many;
+    g_assert_false(scope_wan_stream_run(stream, &chunk, &result, &error));
+    g_assert_error(error, SCOPE_WAN_ERROR, SCOPE_WAN_ERROR_INPUT);
+    g_clear_error(&error);
+    chunk.vace = &wrong;
+    g_assert_false(scope_wan_stream_run(stream, &chunk, &result, &error));
+    g_assert_error(error, SCOPE_WAN_ERROR, SCOPE_WAN_ERROR_INPUT);
+    chunk.vace = NULL;
+    run(stream, &chunk);
+}
+
 /* -- what is refused -------------------------------------------------------------------------- */
 
 static void
@@ -495,5 +580,9 @@ main(int argc, char **argv)
     ADD("video", test_video);
     ADD("sizes", test_sizes);
     ADD("failed-chunk-starts-anew", test_failed_chunk_starts_anew);
+    g_test_add("/wan-stream/guidance", Fixture, GINT_TO_POINTER(1), set_up, test_guidance,
+               tear_down);
+    g_test_add("/wan-stream/guidance-that-does-not-fit", Fixture, GINT_TO_POINTER(1), set_up,
+               test_guidance_that_does_not_fit, tear_down);
     return g_test_run();
 }
