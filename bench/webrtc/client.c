@@ -39,7 +39,8 @@ static GOptionEntry entries[] = {
 typedef struct {
     RtcClient *client;
     char *id;
-    ScopeLock lock; /* guards what follows */
+    gint64 start_us; /* the offer was sent */
+    ScopeLock lock;  /* guards what follows */
     gint64 sent_us[N_NUMBERS];
     guint64 n_sent;
     guint64 n_back;
@@ -175,6 +176,7 @@ exchange(Session *session)
     guint status;
     g_autofree char *offer = rtc_client_create_offer(session->client, 0);
     g_autofree char *body = make_object("sdp", offer, "type", "offer", NULL);
+    session->start_us = g_get_monotonic_time();
     g_autoptr(JsonNode) reply = request("POST", "/api/v1/webrtc/offer", body, &status);
     if (reply == NULL || status != 200) {
         g_autofree char *text = reply ? json_to_string(reply, FALSE) : g_strdup("no reply");
@@ -231,11 +233,10 @@ session_free(Session *session)
 static gint64
 connect_session(Session *session)
 {
-    gint64 start_us = g_get_monotonic_time();
-    gint64 deadline_us = start_us + CONNECT_SECONDS * G_USEC_PER_SEC;
     if (!exchange(session)) {
         return -1;
     }
+    gint64 deadline_us = session->start_us + CONNECT_SECONDS * G_USEC_PER_SEC;
     for (guint number = 1; g_get_monotonic_time() < deadline_us; number++) {
         send_candidates(session);
         if (rtc_client_is_connected(session->client)) {
@@ -244,7 +245,7 @@ connect_session(Session *session)
         g_usleep((gulong)(G_USEC_PER_SEC / fps));
         SCOPE_LOCK_GUARD(&session->lock);
         if (session->first_us > 0) {
-            return session->first_us - start_us;
+            return session->first_us - session->start_us;
         }
     }
     return -1;

@@ -5,6 +5,7 @@
  */
 #include "media/scope-media.h"
 
+#include <gio/gio.h>
 #include <gst/gst.h>
 
 G_DEFINE_QUARK(scope_media_error, scope_media_error)
@@ -14,12 +15,38 @@ static const struct {
     const char *package;
 } needed_elements[] = {
     {"webrtcbin", "gstreamer1.0-plugins-bad"},   {"nicesrc", "gstreamer1.0-nice"},
-    {"dtlssrtpenc", "gstreamer1.0-plugins-bad"}, {"srtpenc", "gstreamer1.0-plugins-bad"},
-    {"sctpenc", "gstreamer1.0-plugins-bad"},     {"rtpbin", "gstreamer1.0-plugins-good"},
-    {"rtpvp8pay", "gstreamer1.0-plugins-good"},  {"vp8enc", "gstreamer1.0-plugins-good"},
-    {"vp8dec", "gstreamer1.0-plugins-good"},     {"appsrc", "gstreamer1.0-plugins-base"},
-    {"appsink", "gstreamer1.0-plugins-base"},
+    {"dtlssrtpenc", "gstreamer1.0-plugins-bad"}, {"dtlsdec", "gstreamer1.0-plugins-bad"},
+    {"srtpenc", "gstreamer1.0-plugins-bad"},     {"sctpenc", "gstreamer1.0-plugins-bad"},
+    {"rtpbin", "gstreamer1.0-plugins-good"},     {"rtpvp8pay", "gstreamer1.0-plugins-good"},
+    {"vp8enc", "gstreamer1.0-plugins-good"},     {"vp8dec", "gstreamer1.0-plugins-good"},
+    {"appsrc", "gstreamer1.0-plugins-base"},     {"appsink", "gstreamer1.0-plugins-base"},
 };
+
+/* Helper thread: the key of the process for DTLS is made on first use, which takes up to some
+ * hundred milliseconds that the first session would wait for. */
+static void
+make_key(GTask *task, gpointer source, gpointer task_data, GCancellable *cancellable)
+{
+    g_autoptr(GstElement) element = gst_element_factory_make("dtlsdec", NULL);
+    g_autofree char *pem = NULL;
+    if (element != NULL) {
+        gst_object_ref_sink(element);
+        g_object_get(element, "pem", &pem, NULL);
+    }
+    g_task_return_boolean(task, TRUE);
+}
+
+static void
+make_key_once(void)
+{
+    static gsize started = 0;
+    if (g_once_init_enter(&started)) {
+        g_autoptr(GTask) task = g_task_new(NULL, NULL, NULL, NULL);
+        g_task_set_name(task, "scope-dtls-key");
+        g_task_run_in_thread(task, make_key);
+        g_once_init_leave(&started, 1);
+    }
+}
 
 gboolean
 scope_media_init(GError **error)
@@ -39,5 +66,6 @@ scope_media_init(GError **error)
             return FALSE;
         }
     }
+    make_key_once();
     return TRUE;
 }
