@@ -256,6 +256,7 @@ test_alloc_counter(void)
     }
     int64_t before = scope_alloc_counter_read();
     g_autofree char *text = g_strdup("counted");
+    g_assert_nonnull(text);
     g_assert_cmpint(scope_alloc_counter_read(), >, before);
 }
 
