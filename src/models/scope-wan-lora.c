@@ -37,27 +37,30 @@ widen(ScopeContext *cpu, const ScopeCheckpointTensor *t, int64_t rows, int64_t c
     return wide;
 }
 
-/* @weight as f32 with its scale applied, in the host arena; done once a linear. */
-static void
-own_weight(ScopeWanLoader *loader, ScopeContext *cpu, ScopeTensor *weight,
-           ScopeWeightOptions *options)
+/* @weight as f32 with its scale applied, in scratch. */
+static ScopeTensor
+widen_weight(ScopeContext *cpu, ScopeTensor weight, const ScopeWeightOptions *options)
 {
-    ScopeTensor wide =
-        scope_arena_alloc(loader->host, SCOPE_DTYPE_F32, weight->ndim, weight->shape);
-    ScopeTensor bias =
-        scope_arena_alloc(loader->host, SCOPE_DTYPE_F32, options->bias.ndim, options->bias.shape);
+    ScopeTensor wide = scope_context_scratch(cpu, SCOPE_DTYPE_F32, weight.ndim, weight.shape);
 
-    scope_op_copy(cpu, wide, *weight);
-    scope_op_copy(cpu, bias, options->bias);
+    scope_op_copy(cpu, wide, weight);
     if (!scope_tensor_is_none(options->scale)) {
         int64_t n = scope_tensor_n_elements(options->scale);
         ScopeTensor scale = scope_context_scratch(cpu, SCOPE_DTYPE_F32, SCOPE_SHAPE(n, 1));
         scope_op_copy(cpu, scale, scope_tensor_reshape(options->scale, SCOPE_SHAPE(n, 1)));
         scope_op_mul(cpu, wide, wide, scale);
-        options->scale = SCOPE_TENSOR_NONE;
     }
-    *weight = wide;
-    options->bias = bias;
+    return wide;
+}
+
+/* A tensor of scratch to the host arena, rounded to @dtype. */
+static ScopeTensor
+keep(ScopeWanLoader *loader, ScopeContext *cpu, ScopeTensor wide, ScopeDType dtype)
+{
+    ScopeTensor kept = scope_arena_alloc(loader->host, dtype, wide.ndim, wide.shape);
+
+    scope_op_copy(cpu, kept, wide);
+    return kept;
 }
 
 static void
@@ -86,25 +89,37 @@ gboolean
 scope_lora_merge_apply(const ScopeLoraMerge *merge, ScopeWanLoader *loader, const char *base,
                        ScopeTensor *weight, ScopeWeightOptions *options, GError **error)
 {
-    gboolean owned = FALSE;
+    ScopeContext *cpu = merge->cpu;
+    ScopeArenaMark mark = scope_arena_mark(cpu->scratch);
+    ScopeTensor sum = SCOPE_TENSOR_NONE, bias = SCOPE_TENSOR_NONE;
 
     for (guint i = 0; i < merge->n; i++) {
         const ScopeLoraEntry *entry = NULL;
         if (!match(&merge->adapters[i], base, scope_tensor_dim(*weight, 0),
                    scope_tensor_dim(*weight, 1), &entry, error)) {
+            scope_arena_release(cpu->scratch, mark);
             return FALSE;
         }
         if (entry == NULL) {
             continue;
         }
-        ScopeArenaMark mark = scope_arena_mark(merge->cpu->scratch);
-        if (!owned) {
-            own_weight(loader, merge->cpu, weight, options);
-            owned = TRUE;
+        if (scope_tensor_is_none(sum)) {
+            sum = widen_weight(cpu, *weight, options);
+            bias = scope_context_scratch(cpu, SCOPE_DTYPE_F32, options->bias.ndim,
+                                         options->bias.shape);
+            scope_op_copy(cpu, bias, options->bias);
         }
-        merge_entry(merge->cpu, *weight, options->bias, entry, merge->adapters[i].scale);
-        scope_arena_release(merge->cpu->scratch, mark);
+        ScopeArenaMark inner = scope_arena_mark(cpu->scratch);
+        merge_entry(cpu, sum, bias, entry, merge->adapters[i].scale);
+        scope_arena_release(cpu->scratch, inner);
     }
+    if (!scope_tensor_is_none(sum)) {
+        ScopeDType narrow = scope_dtype_size(weight->dtype) > 1 ? weight->dtype : SCOPE_DTYPE_BF16;
+        *weight = keep(loader, cpu, sum, merge->narrow ? narrow : SCOPE_DTYPE_F32);
+        options->bias = keep(loader, cpu, bias, SCOPE_DTYPE_F32);
+        options->scale = SCOPE_TENSOR_NONE;
+    }
+    scope_arena_release(cpu->scratch, mark);
     return TRUE;
 }
 

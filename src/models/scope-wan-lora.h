@@ -25,6 +25,7 @@ typedef struct {
     ScopeContext *cpu;         /**< a context of the CPU backend */
     ScopeWanAdapter *adapters; /**< [n] */
     guint n;
+    gboolean narrow; /**< round the sum to the stored type (bf16 for fp8): half the memory */
 } ScopeLoraMerge;
 
 /**
@@ -32,11 +33,13 @@ typedef struct {
  * @merge: adapters
  * @loader: whose host arena receives changed weights
  * @base: published name of a linear, without ".weight"
- * @weight: (inout): [O, K] HOST; becomes f32 in the host arena where an adapter changes it
+ * @weight: (inout): [O, K] HOST; where an adapter changes it, a copy in the host arena, f32 or
+ * narrow
  * @options: (inout): bias and scale of @weight; the scale is applied to a changed weight
  * @error: (nullable) set on failure
  *
- * W += sum of scale * (alpha/r * B A + diff), bias += sum of scale * diff_bias; added in f32.
+ * W += sum of scale * (alpha/r * B A + diff), bias += sum of scale * diff_bias; added in f32,
+ * rounded once.
  * Thread: loader. Errors: SCOPE_CHECKPOINT_ERROR_MISMATCH.
  * Returns: TRUE, or FALSE with @error set.
  */

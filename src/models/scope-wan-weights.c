@@ -314,7 +314,10 @@ scope_wan_model_load(ScopeContext *ctx, const ScopeWanLoadOptions *options, GErr
         .model = model,
         .options = options,
         .cpu = cpu,
-        .merge = {.cpu = cpu, .adapters = options->merged, .n = options->n_merged},
+        .merge = {.cpu = cpu,
+                  .adapters = options->merged,
+                  .n = options->n_merged,
+                  .narrow = options->merge_narrow},
     };
     load.loader.patch_data = &load;
     if (scope_wan_name_is_diffusers(model->weights)) {

@@ -210,6 +210,17 @@ test_adapter_merged_and_apart(Fixture *f, gconstpointer data)
     g_assert_cmpfloat(distance(a, b), <, 1e-5);
     run_pass(f, apart, off, plain);
     g_assert_cmpfloat(distance(a, plain), >, 1e-3);
+    /* f32 weights stay f32 when narrow is asked for */
+    g_autoptr(ScopeWanModel) narrow = NULL;
+    options.runtime = NULL;
+    options.n_runtime = 0;
+    options.merged = &adapter;
+    options.n_merged = 1;
+    options.merge_narrow = TRUE;
+    narrow = scope_wan_model_load(f->ctx, &options, &error);
+    g_assert_no_error(error);
+    run_pass(f, narrow, NULL, b);
+    g_assert_cmpmem(a, sizeof(a), b, sizeof(b));
 }
 
 /* -- what is wrong with a file ---------------------------------------------------------------- */
