@@ -139,6 +139,33 @@ test_document_equals_table(void)
     }
 }
 
+/* docs/http.md has a line for every operation, with its state. */
+static void
+test_page_equals_table(void)
+{
+    g_autofree char *text = NULL;
+    gsize n_routes = 0;
+    const ScopeRoute *routes = scope_routes_get(&n_routes);
+    guint n_lines = 0;
+
+    g_assert_true(g_file_get_contents(SCOPE_DOCS_DIR "/http.md", &text, NULL, NULL));
+    for (gsize i = 0; i < n_routes; i++) {
+        g_auto(GStrv) parts = g_strsplit(routes[i].path, "*}", -1);
+        g_autofree char *plain = g_strjoinv("}", parts);
+        g_autofree char *line = g_strdup_printf(
+            "\n| %s | `%s` | %u | %s | %s |\n", routes[i].method, plain, routes[i].tier,
+            routes[i].handler ? "works" : "later: 501", routes[i].summary);
+        if (!strstr(text, line)) {
+            g_test_message("docs/http.md lacks: %s", line);
+        }
+        g_assert_nonnull(strstr(text, line));
+    }
+    for (const char *at = strstr(text, "## Operations"); (at = strstr(at + 1, "\n| ")) != NULL;) {
+        n_lines++;
+    }
+    g_assert_cmpuint(n_lines, ==, n_routes + 2); /* and the head of the table */
+}
+
 static void
 test_later_operations(void)
 {
@@ -332,6 +359,7 @@ main(int argc, char **argv)
     g_test_add_func("/server/http/health", test_health);
     g_test_add_func("/server/http/simple-operations", test_simple_operations);
     g_test_add_func("/server/http/document-equals-table", test_document_equals_table);
+    g_test_add_func("/server/http/page-equals-table", test_page_equals_table);
     g_test_add_func("/server/http/later-operations", test_later_operations);
     g_test_add_func("/server/http/routing", test_routing);
     g_test_add_func("/server/http/host-and-origin", test_host_and_origin);
