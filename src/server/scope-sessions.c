@@ -2,8 +2,10 @@
 /* The set of sessions. Owns them from their offer until they ended. Main thread only. */
 #include "server/scope-sessions.h"
 
+#include <malloc.h>
 #include <string.h>
 
+#include "core/scope-frame.h"
 #include "core/scope-log.h"
 #include "server/scope-message.h"
 #include "server/scope-server-error.h"
@@ -12,6 +14,8 @@ SCOPE_LOG_TOPIC(server, session)
 
 /* Time for the last words to leave before the connections go. */
 #define FAREWELL_MS 120
+/* After the last session: its teardown is over by then. */
+#define TRIM_DELAY_MS 1500
 
 struct _ScopeSessions {
     ScopeManager *manager;
@@ -22,6 +26,7 @@ struct _ScopeSessions {
     GPtrArray *answering; /* borrowed: offers that are being answered */
     ScopeSessionsStats stats;
     guint farewell_id;
+    guint trim_id;
     gboolean is_shut_down;
 };
 
@@ -67,6 +72,7 @@ scope_sessions_free(ScopeSessions *sessions)
     }
     scope_manager_set_changed(sessions->manager, NULL, NULL);
     g_clear_handle_id(&sessions->farewell_id, g_source_remove);
+    g_clear_handle_id(&sessions->trim_id, g_source_remove);
     for (guint i = 0; i < sessions->answering->len; i++) {
         ((Offer *)g_ptr_array_index(sessions->answering, i))->sessions = NULL;
     }
@@ -77,6 +83,41 @@ scope_sessions_free(ScopeSessions *sessions)
     g_ptr_array_unref(sessions->answering);
     g_free(sessions->ice_address);
     g_free(sessions);
+}
+
+static void
+job_trim(GTask *task, gpointer source, gpointer task_data, GCancellable *cancellable)
+{
+    scope_frame_pool_trim();
+    malloc_trim(0);
+    g_task_return_boolean(task, TRUE);
+}
+
+/*
+ * The threads of a session leave their free memory scattered over the arenas of the allocator,
+ * which would keep it: while nobody streams it goes back to the system.
+ */
+static gboolean
+on_trim(gpointer user_data)
+{
+    ScopeSessions *sessions = user_data;
+    g_autoptr(GTask) task = NULL;
+
+    sessions->trim_id = 0;
+    if (sessions->live->len == 0) {
+        task = g_task_new(NULL, NULL, NULL, NULL);
+        g_task_run_in_thread(task, job_trim);
+    }
+    return G_SOURCE_REMOVE;
+}
+
+static void
+drop(ScopeSessions *sessions, ScopeSession *session)
+{
+    g_ptr_array_remove(sessions->live, session);
+    if (sessions->live->len == 0 && sessions->trim_id == 0 && !sessions->is_shut_down) {
+        sessions->trim_id = g_timeout_add(TRIM_DELAY_MS, on_trim, sessions);
+    }
 }
 
 static void
@@ -98,7 +139,7 @@ on_ended(ScopeSession *session, ScopeSessionEnd end, gpointer user_data)
     sessions->stats.n_failed += end == SCOPE_SESSION_END_FAILED;
     sessions->stats.n_fatal += end == SCOPE_SESSION_END_FATAL;
     log_end(session);
-    g_ptr_array_remove(sessions->live, session);
+    drop(sessions, session);
 }
 
 static void
@@ -132,7 +173,7 @@ on_answer(GObject *source, GAsyncResult *result, gpointer user_data)
             offer->sessions->stats.n_refused++;
             scope_log_debug("session %s: the offer was not answered: %s",
                               scope_session_get_id(offer->session), error->message);
-            g_ptr_array_remove(offer->sessions->live, offer->session);
+            drop(offer->sessions, offer->session);
         }
         offer->answered(NULL, NULL, error, offer->user_data);
     }
@@ -210,7 +251,7 @@ scope_sessions_close(ScopeSessions *sessions, const char *id)
     if (session) {
         log_end(session);
         scope_session_request_close(session);
-        g_ptr_array_remove(sessions->live, session);
+        drop(sessions, session);
     }
 }
 
