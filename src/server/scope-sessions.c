@@ -172,7 +172,7 @@ on_answer(GObject *source, GAsyncResult *result, gpointer user_data)
         if (offer->sessions) {
             offer->sessions->stats.n_refused++;
             scope_log_debug("session %s: the offer was not answered: %s",
-                              scope_session_get_id(offer->session), error->message);
+                            scope_session_get_id(offer->session), error->message);
             drop(offer->sessions, offer->session);
         }
         offer->answered(NULL, NULL, error, offer->user_data);

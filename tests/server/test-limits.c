@@ -220,9 +220,10 @@ assert_closed(const char *bytes, double at_least_s, double at_most_s)
 {
     gboolean is_closed = FALSE;
     gint64 start_us = g_get_monotonic_time();
-    g_autofree char *answer = server_fixture_raw(f, bytes, strlen(bytes), at_most_s, &is_closed);
+    char *answer = server_fixture_raw(f, bytes, strlen(bytes), at_most_s, &is_closed);
     double seconds = (double)(g_get_monotonic_time() - start_us) / G_USEC_PER_SEC;
 
+    g_free(answer);
     g_assert_true(is_closed);
     g_assert_cmpfloat(seconds, >=, at_least_s);
 }
@@ -253,8 +254,7 @@ test_malformed_requests(void)
         "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n",
         "POST /api/v1/pipeline/load HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n",
         "POST /api/v1/pipeline/load HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: x\r\n\r\n",
-        "POST /api/v1/pipeline/load HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
-        "Connection: close\r\n\r\nzz\r\n",
+        "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(requests); i++) {
