@@ -27,9 +27,12 @@ pick_best(const float *scores, int n, int n_best, int *best)
     gboolean taken[SCOPE_WAN_MEMORY_MAX_FRAMES] = {FALSE};
 
     for (int i = 0; i < n_best; i++) {
-        int at = -1;
-        for (int j = 0; j < n; j++) {
-            if (!taken[j] && (at < 0 || scores[j] > scores[at])) {
+        int at = 0;
+        while (taken[at]) {
+            at++;
+        }
+        for (int j = at + 1; j < n; j++) {
+            if (!taken[j] && scores[j] > scores[at]) {
                 at = j;
             }
         }

@@ -44,7 +44,7 @@ typedef struct {
     gboolean pack;           /**< pack linears in the work type: faster, needs memory */
     ScopeWanAdapter *merged; /**< (inout) [n_merged]: folded into the weights */
     guint n_merged;
-    gboolean merge_narrow;             /**< round merged weights to the stored type: half the memory */
+    gboolean merge_narrow;    /**< round merged weights to the stored type: half the memory */
     ScopeWanAdapter *runtime; /**< (inout) [n_runtime]: kept apart, see lora_scales */
     guint n_runtime;
     ScopeWanProgress progress; /**< (nullable) */

@@ -79,43 +79,90 @@ struct _ScopeWanStream {
     double past_weight;
 };
 
-/** scope_wan_block_text: prompts to the embedding of this chunk. */
+/*
+ * The blocks, in their order:
+ * text      prompts to the embedding of this chunk
+ * steps     the schedule, and whether it is another than before
+ * setup     resets what has to be reset; the model learns the prompt
+ * video     input frames to size and range, and how much noise they get
+ * latents   what denoising starts from
+ * vace      pictures to the context of this chunk
+ * recache   after a new prompt, recent frames run again
+ * recompute the cache from context frames, where a pipeline does that
+ * denoise   the few-step loop
+ * clean     the clean latents write the cache
+ * decode    latents to pixels
+ * next      buffers and position for the chunk that follows
+ */
+
+/**
+ * scope_wan_block_text: (and the other blocks that can fail)
+ * @s: the stream
+ * @chunk: what the chunk is made of
+ * @result: filled as far as the block knows it
+ * @error: (nullable) set on failure
+ *
+ * Thread: worker. Errors: SCOPE_WAN_ERROR_INPUT, those of encoder and codec; denoise:
+ * G_IO_ERROR_INVALID_DATA.
+ * Returns: TRUE, or FALSE with @error set; the chunk has then failed.
+ */
 gboolean scope_wan_block_text(ScopeWanStream *s, const ScopeWanChunk *chunk, GError **error);
-/** scope_wan_block_steps: the schedule, and whether it is another than before. */
 gboolean scope_wan_block_steps(ScopeWanStream *s, const ScopeWanChunk *chunk, GError **error);
-/** scope_wan_block_setup: resets what has to be reset; the model learns the prompt. */
-void scope_wan_block_setup(ScopeWanStream *s, const ScopeWanChunk *chunk);
-/** scope_wan_block_video: input frames to size and range, and how much noise they get. */
 gboolean scope_wan_block_video(ScopeWanStream *s, const ScopeWanChunk *chunk, GError **error);
-/** scope_wan_block_latents: what denoising starts from. */
 gboolean scope_wan_block_latents(ScopeWanStream *s, const ScopeWanChunk *chunk, GError **error);
-/** scope_wan_block_vace: pictures to the context of this chunk. */
 gboolean scope_wan_block_vace(ScopeWanStream *s, const ScopeWanChunk *chunk, GError **error);
-/** scope_wan_block_recache: after a new prompt, recent frames run again. */
-void scope_wan_block_recache(ScopeWanStream *s);
-/** scope_wan_block_recompute: the cache from context frames, where a pipeline does that. */
 gboolean scope_wan_block_recompute(ScopeWanStream *s, GError **error);
-/** scope_wan_block_denoise: the few-step loop. */
 gboolean scope_wan_block_denoise(ScopeWanStream *s, ScopeWanResult *result, GError **error);
-/** scope_wan_block_clean: the clean latents write the cache. */
-void scope_wan_block_clean(ScopeWanStream *s);
-/** scope_wan_block_decode: latents to pixels. */
 gboolean scope_wan_block_decode(ScopeWanStream *s, ScopeWanResult *result, GError **error);
-/** scope_wan_block_next: buffers and position for the chunk that follows. */
+
+/**
+ * scope_wan_block_setup: (and the other blocks that cannot fail)
+ * @s: the stream
+ * @chunk: what the chunk is made of
+ * @result: of the chunk
+ *
+ * Thread: worker. Errors: none. Returns: nothing.
+ */
+void scope_wan_block_setup(ScopeWanStream *s, const ScopeWanChunk *chunk);
+void scope_wan_block_recache(ScopeWanStream *s);
+void scope_wan_block_clean(ScopeWanStream *s);
 void scope_wan_block_next(ScopeWanStream *s, const ScopeWanResult *result);
 
-/** scope_wan_conditioning_init: for rows [n_rows, width]. */
+/**
+ * scope_wan_conditioning_init: (also scope_wan_conditioning_clear, scope_wan_conditioning_settle)
+ * @c: caller's memory
+ * @n_rows: rows of an embedding
+ * @width: numbers of a row
+ *
+ * Settling ends a transition at its target, as a reset does.
+ * Thread: worker. Errors: none. Returns: nothing.
+ */
 void scope_wan_conditioning_init(ScopeWanConditioning *c, int64_t n_rows, int64_t width);
-/** scope_wan_conditioning_clear: frees what it holds. */
 void scope_wan_conditioning_clear(ScopeWanConditioning *c);
-/** scope_wan_conditioning_settle: ends a transition at its target, as a reset does. */
 void scope_wan_conditioning_settle(ScopeWanConditioning *c);
 
-/** scope_wan_stream_pass: a pass over @latents with what all passes of the chunk share. */
+/**
+ * scope_wan_stream_pass:
+ * @s: the stream
+ * @latents: [F, C, h, w] f32
+ * @timesteps: [F]; borrowed for the pass
+ *
+ * Thread: worker. Errors: none.
+ * Returns: a pass with what all passes of the chunk share.
+ */
 ScopeWanPass scope_wan_stream_pass(ScopeWanStream *s, ScopeTensor latents, const float *timesteps);
-/** scope_wan_stream_fill_timesteps: [n] times @t. */
+
+/** scope_wan_stream_fill_timesteps: [n] times @t. Thread: any. Errors: none. Returns: nothing. */
 void scope_wan_stream_fill_timesteps(float *timesteps, int64_t n, double t);
-/** scope_wan_stream_push: shifts @frames into the end of @buffer, in place. */
+
+/**
+ * scope_wan_stream_push:
+ * @s: the stream
+ * @buffer: [n, ...] f32: receives the frames at its end, what it held moves up
+ * @frames: [m, ...] f32, same trailing sizes
+ *
+ * Thread: worker. Errors: none. Returns: nothing.
+ */
 void scope_wan_stream_push(ScopeWanStream *s, ScopeTensor buffer, ScopeTensor frames);
 
 G_END_DECLS
