@@ -31,7 +31,7 @@ typedef struct {
 /** scope_conn_from_message: (nullable): borrowed. Thread: main. */
 ScopeConn *scope_conn_from_message(SoupServerMessage *msg);
 
-/** scope_conn_set_deadline: closes it @timeout_us from now; 0 = never. %NULL is allowed. */
+/** scope_conn_set_deadline: closes it @timeout_us from now; 0 = never. Thread: main. */
 void scope_conn_set_deadline(ScopeConn *conn, gint64 timeout_us);
 
 /** scope_conn_close: ends both directions at once. %NULL is allowed. Thread: main. */

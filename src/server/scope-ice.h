@@ -67,7 +67,8 @@ gboolean scope_ice_is_pending(ScopeIce *ice);
 /** scope_ice_dup_body: (transfer full): the body of `ice-servers`. Thread: main. */
 JsonObject *scope_ice_dup_body(ScopeIce *ice);
 
-/** scope_ice_get_servers: (array length=ret_n_servers): borrowed until the next turn of main. */
+/** scope_ice_get_servers: (array length=ret_n_servers): borrowed for this turn of main. Thread:
+ * main. */
 const ScopeIceServer *scope_ice_get_servers(ScopeIce *ice, guint *ret_n_servers);
 
 G_END_DECLS

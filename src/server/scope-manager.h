@@ -118,7 +118,7 @@ ScopeInstance *scope_manager_get_instance(ScopeManager *manager, guint index);
 /** scope_manager_lookup: (nullable): borrowed instance loaded under @key. Thread: main. */
 ScopeInstance *scope_manager_lookup(ScopeManager *manager, const char *key);
 
-/** scope_manager_find_key: (nullable): borrowed key under which @instance is loaded. */
+/** scope_manager_find_key: (nullable): borrowed key of @instance. Thread: main. */
 const char *scope_manager_find_key(ScopeManager *manager, ScopeInstance *instance);
 
 G_END_DECLS

@@ -24,7 +24,7 @@ const char *scope_media_files_get_content_type(const char *name);
 /** scope_media_files_dup_stem: (transfer full): file name without extension. Thread: any. */
 char *scope_media_files_dup_stem(const char *relative);
 
-/** scope_media_files_dup_folder: (transfer full) (nullable): folder; %NULL at the root. */
+/** scope_media_files_dup_folder: (transfer full) (nullable): %NULL at the root. Thread: any. */
 char *scope_media_files_dup_folder(const char *relative);
 
 /** scope_media_files_get_mib: @n_bytes in MiB with two decimals. Thread: any. */

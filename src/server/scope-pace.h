@@ -53,7 +53,7 @@ gint64 scope_pace_next(ScopePace *pace, gint64 pts_us, gint64 now_us, gdouble fp
  */
 gint64 scope_pace_earliest(const ScopePace *pace, gdouble fps);
 
-/** scope_pace_reset: the next frame is shown at once and becomes the new reference. */
+/** scope_pace_reset: the next frame becomes the new reference. Thread: one at a time. */
 void scope_pace_reset(ScopePace *pace);
 
 G_END_DECLS

@@ -84,7 +84,8 @@ ScopeFrame *scope_pacer_dup_last(ScopePacer *pacer);
 /** scope_pacer_get_stats: fills @ret_stats. Thread: any. */
 void scope_pacer_get_stats(ScopePacer *pacer, ScopePacerStats *ret_stats);
 
-/** scope_pacer_get_bounds_s: (array fixed-size=SCOPE_PACER_BUCKETS): upper bounds in seconds. */
+/** scope_pacer_get_bounds_s: (array fixed-size=SCOPE_PACER_BUCKETS): upper bounds in seconds.
+ * Thread: any. */
 const gdouble *scope_pacer_get_bounds_s(void);
 
 G_END_DECLS

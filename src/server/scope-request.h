@@ -48,16 +48,16 @@ SoupServerMessage *scope_request_get_message(ScopeRequest *request);
 /** scope_request_get_route: (nullable): static. Thread: main. */
 const struct _ScopeRoute *scope_request_get_route(ScopeRequest *request);
 
-/** scope_request_take_params: (transfer full): path parameters, name to decoded value. */
+/** scope_request_take_params: (transfer full): name to decoded value. Thread: main. */
 void scope_request_take_params(ScopeRequest *request, GHashTable *params);
 
-/** scope_request_take_query: (transfer full) (nullable): query, name to decoded value. */
+/** scope_request_take_query: (transfer full) (nullable): name to decoded value. Thread: main. */
 void scope_request_take_query(ScopeRequest *request, GHashTable *query);
 
-/** scope_request_take_body: (transfer full) (nullable): the parsed JSON body. */
+/** scope_request_take_body: (transfer full) (nullable): the JSON body. Thread: main. */
 void scope_request_take_body(ScopeRequest *request, JsonNode *body);
 
-/** scope_request_take_upload: (transfer full) (nullable): the stream that stores the body. */
+/** scope_request_take_upload: (transfer full) (nullable): stores the body. Thread: main. */
 void scope_request_take_upload(ScopeRequest *request, struct _ScopeUpload *upload);
 
 /** scope_request_get_upload: (nullable): borrowed. Thread: main. */

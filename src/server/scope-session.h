@@ -134,10 +134,10 @@ void scope_session_send_stopped(ScopeSession *session, const char *reason);
 /** scope_session_sync: takes over what the manager has loaded or unloaded. Thread: main. */
 void scope_session_sync(ScopeSession *session, ScopeManager *manager);
 
-/** scope_session_request_close: asks workers to end and closes the peer, without waiting. */
+/** scope_session_request_close: ends workers and peer without waiting. Thread: main. */
 void scope_session_request_close(ScopeSession *session);
 
-/** scope_session_dup_last_frame: (transfer full) (nullable): the picture shown last. */
+/** scope_session_dup_last_frame: (transfer full) (nullable): shown last. Thread: main. */
 ScopeFrame *scope_session_dup_last_frame(ScopeSession *session);
 
 /** scope_session_get_pacer_stats: fills @ret_stats. Thread: main. */

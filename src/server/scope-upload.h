@@ -37,8 +37,7 @@ ScopeUpload *scope_upload_ref(ScopeUpload *upload);
 void scope_upload_unref(ScopeUpload *upload);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ScopeUpload, scope_upload_unref)
 
-/** scope_upload_set_flow: (nullable) @flow is called when memory fills up and when it has drained.
- */
+/** scope_upload_set_flow: (nullable) @flow is told when memory is full or drained. Thread: main. */
 void scope_upload_set_flow(ScopeUpload *upload, ScopeUploadFlow flow, gpointer user_data);
 
 /** scope_upload_get_path: borrowed target path. Thread: main. */
