@@ -114,6 +114,9 @@ load_grow(ScopeLayerLoader *loader, ScopeTaehvEntry *entry, const char *name, gb
     }
 }
 
+/* Channels below which 8-bit integers gain nothing: the convolutions next to the pixels. */
+#define NARROW 8
+
 /* A 3x3 convolution. In the encoder those without bias have stride 2; in the decoder the one behind
  * a growth entry enlarges. */
 static void
@@ -125,12 +128,18 @@ load_conv(ScopeLayerLoader *loader, ScopeTaehvEntry *entry, const char *name,
     ScopeConvGeometry geometry =
         encode && !bias ? scope_conv_geometry_strided(2, 1) : scope_conv_geometry_same(1);
 
+    ScopeWeightStore store = loader->store;
+
     entry->steps = grown ? before->steps : 1;
     entry->upsample = grown;
     geometry.upsample = grown ? 2 : 1;
+    if (MIN(entry->n_in, scope_layer_loader_dim(loader, name, "weight", 0)) < NARROW) {
+        loader->store = SCOPE_WEIGHT_STORE_PACK;
+    }
     scope_layer_loader_conv(loader, &entry->conv[0], name,
                             (ScopeLayerConvShape){SCOPE_LAYER_ANY_SIZE, entry->n_in, 0, 3, 3},
                             &geometry, bias ? SCOPE_LAYER_BIAS : SCOPE_LAYER_NO_BIAS);
+    loader->store = store;
     entry->n_out = entry->conv[0].n_out;
     entry->conv[0].geometry = geometry;
 }

@@ -160,20 +160,26 @@ load_half(ScopeLayerLoader *loader, ScopeWanVae *vae, ScopeWanVaeHalf *half, gbo
     const char *name = encode ? "encoder" : "decoder";
     g_autofree char *middle = g_strconcat(name, ".middle", NULL);
     g_autofree char *samples = g_strconcat(name, encode ? ".downsamples" : ".upsamples", NULL);
+    ScopeWeightStore store = loader->store;
     int64_t z = vae->z_channels, width;
 
     half->layers = g_ptr_array_new_with_free_func(layer_free);
     half->n_slots = 1;
     half->loaded = TRUE;
+    /* next to pixels and latents there are too few channels for 8-bit integers to gain anything */
+    loader->store = SCOPE_WEIGHT_STORE_PACK;
     load_causal_conv(loader, &half->conv_in, name, "conv1", SCOPE_LAYER_ANY_SIZE, encode ? 3 : z);
+    loader->store = store;
     width = half->conv_in.n_out;
     width = load_layers(loader, half, encode ? samples : middle, encode, width);
     width = load_layers(loader, half, encode ? middle : samples, encode, width);
     half->head_gamma = scope_layer_loader_vector(loader, name, "head.0.gamma", width);
+    loader->store = SCOPE_WEIGHT_STORE_PACK;
     load_causal_conv(loader, &half->conv_out, name, "head.2", encode ? 2 * z : 3, width);
     half->n_slots++;
     load_pointwise(loader, &half->quant, NULL, encode ? "conv1" : "conv2",
                    (ScopeLayerConvShape){encode ? 2 * z : z, encode ? 2 * z : z, 1, 1, 1});
+    loader->store = store;
 }
 
 static void
