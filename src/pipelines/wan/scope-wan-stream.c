@@ -110,8 +110,9 @@ check_options(const ScopeWanStreamOptions *o, const ScopeWanConfig *c, GError **
         return FALSE;
     }
     if (v->chunk_frames < 1 || v->first_chunk_frames < 1 ||
-        v->slot_frames < MAX(v->context_frames + v->chunk_frames, v->first_chunk_frames) ||
-        v->sink_frames >= v->slot_frames || v->slot_frames > SCOPE_WAN_MAX_PASS_FRAMES) {
+        v->slot_frames < MAX(v->context_frames, v->sink_frames) + v->chunk_frames ||
+        v->slot_frames < v->first_chunk_frames || v->sink_frames < 0 ||
+        v->slot_frames > SCOPE_WAN_MAX_PASS_FRAMES) {
         g_set_error(error, SCOPE_WAN_ERROR, SCOPE_WAN_ERROR_INPUT,
                     "%s: a window of %d frames with a sink of %d does not hold a chunk of %d after "
                     "%d context frames",
