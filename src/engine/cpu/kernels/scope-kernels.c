@@ -315,21 +315,21 @@ activate(ScopeActivation activation, float param, float *v, int64_t n)
     }
 }
 
-/* v = v * scale + bias; either may be NULL. */
+/* v = sum * scale + bias; either may be NULL. */
 static void
-scale_and_shift(float *v, const float *scale, gboolean scale_is_vector, const float *bias,
-                int64_t n)
+scale_and_shift(const float *sum, float *v, const float *scale, gboolean scale_is_vector,
+                const float *bias, int64_t n)
 {
     int64_t i = 0;
     for (; i + VLEN <= n; i += VLEN) {
-        vf x = vload(v + i);
+        vf x = vload(sum + i);
         if (scale) {
             x = x * (scale_is_vector ? vload(scale + i) : vset(*scale));
         }
         vstore(v + i, bias ? x + vload(bias + i) : x);
     }
     for (; i < n; i++) {
-        float x = scale ? v[i] * scale[scale_is_vector ? i : 0] : v[i];
+        float x = scale ? sum[i] * scale[scale_is_vector ? i : 0] : sum[i];
         v[i] = bias ? x + bias[i] : x;
     }
 }
@@ -386,25 +386,25 @@ finish_cheap(const ScopeFinish *f, const float *sum, int64_t sum_row, float *y, 
 
 #define FINISH_PART 256
 
-/* Through a buffer, because the output may be the residual. */
+/* The output may be the residual: then the row takes shape in a buffer. */
 static void
 finish_row(const ScopeFinish *f, const float *sum, const float *residual, float *y, int64_t first,
            int64_t n)
 {
-    float v[FINISH_PART];
+    float buffer[FINISH_PART];
     for (int64_t i = first; i < n; i += FINISH_PART) {
         int64_t m = n - i < FINISH_PART ? n - i : FINISH_PART;
-        memcpy(v, sum + i, (size_t)m * sizeof(float));
-        if (f->scale || f->bias) {
-            scale_and_shift(v, f->scale ? f->scale + (f->scale_is_vector ? i : 0) : NULL,
-                            f->scale_is_vector, f->bias ? f->bias + i : NULL, m);
-        }
+        float *v = residual ? buffer : y + i;
+        scale_and_shift(sum + i, v, f->scale ? f->scale + (f->scale_is_vector ? i : 0) : NULL,
+                        f->scale_is_vector, f->bias ? f->bias + i : NULL, m);
         activate(f->activation, f->activation_param, v, m);
         if (f->gate || residual) {
             gate_and_add(v, f->gate ? f->gate + i : NULL, residual ? residual + i : NULL, m);
         }
         activate(f->final_activation, f->final_param, v, m);
-        memcpy(y + i, v, (size_t)m * sizeof(float));
+        if (residual) {
+            memcpy(y + i, v, (size_t)m * sizeof(float));
+        }
     }
 }
 
