@@ -310,12 +310,12 @@ golden_run_flow_image(GoldenCase *c, GError **error)
         !golden_only_members(c, "tolerances", tolerances, error)) {
         return FALSE;
     }
-    if (flow->rank != 3 || flow->shape[0] != 2 || zero == NULL || zero->rank != 3) {
+    if (flow->rank != 3 || flow->shape[0] != 2 || (zero != NULL && zero->rank != 3)) {
         return golden_not_understood(error, "shape of flow");
     }
     scope_flow_image_get_wheel(wheel);
     golden_check_f32_within(c, "colorwheel", 2, wheel_shape, &wheel[0][0], 0, 0);
-    for (int is_zero = 0; is_zero < 2; is_zero++) {
+    for (int is_zero = 0; is_zero < (zero != NULL ? 2 : 1); is_zero++) {
         const gint64 *shape = is_zero ? zero->shape : flow->shape;
         int64_t n = shape[1] * shape[2];
         float *pairs = golden_alloc(c, (gsize)n * 2);

@@ -10,6 +10,7 @@
 #include "engine/scope-ops.h"
 #include "headers/scope-header-fill.h"
 #include "headers/scope-model-layouts.h"
+#include "models/scope-optical-flow.h"
 #include "models/scope-taehv.h"
 #include "models/scope-wan-vae.h"
 #include "support/scope-alloc-counter.h"
@@ -360,6 +361,46 @@ test_tae_tail(Fixture *fixture, gconstpointer data)
     assert_same_bits(a, b);
 }
 
+/* -- Optical flow ----------------------------------------------------------------------------- */
+
+/* Colours of three frames at the smallest size: every pair is drawn, the first frame repeats the
+ * second, one frame alone gives nothing, and two threads give the same picture. */
+static void
+test_flow(Fixture *fixture, gconstpointer data)
+{
+    ScopeTensor frames = scope_tensor_slice(fixture->frames, 0, 0, 3);
+    ScopeTensor one = frames_like(fixture, 3), two = frames_like(fixture, 3);
+    g_autoptr(ScopeRaft) raft = NULL;
+    g_autoptr(ScopeOpticalFlow) flow = NULL;
+    g_autoptr(GError) error = NULL;
+    const float *values = one.data;
+
+    scope_layout_raft_small(&fixture->file);
+    raft = scope_raft_load(fixture->ctx[0], open_file(fixture), &error);
+    g_assert_no_error(error);
+    g_assert_null(scope_optical_flow_create(raft, 100, SCOPE_OPTICAL_FLOW_RANGE_TRAINED, &error));
+    g_assert_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT);
+    g_clear_error(&error);
+    flow = scope_optical_flow_create(raft, SCOPE_RAFT_MIN_SIZE, SCOPE_OPTICAL_FLOW_RANGE_TRAINED,
+                                     &error);
+    g_assert_no_error(error);
+    scope_op_affine(fixture->ctx[0], frames, frames, 127.5f, 127.5f);
+    scope_optical_flow_run(fixture->ctx[0], flow, one, frames);
+    scope_optical_flow_run(fixture->ctx[1], flow, two, frames);
+    assert_same_bits(one, two);
+    for (int64_t i = 0; i < scope_tensor_n_elements(one); i++) {
+        g_assert_cmpfloat(values[i], >=, 0);
+        g_assert_cmpfloat(values[i], <=, 1);
+    }
+    assert_same_bits(scope_tensor_slice(one, 0, 0, 1), scope_tensor_slice(one, 0, 1, 2));
+    g_assert_cmpint(memcmp(scope_tensor_slice(one, 0, 1, 2).data,
+                           scope_tensor_slice(one, 0, 2, 3).data, scope_tensor_n_bytes(one) / 3),
+                    !=, 0);
+    scope_optical_flow_run(fixture->ctx[0], flow, scope_tensor_slice(one, 0, 0, 1),
+                           scope_tensor_slice(frames, 0, 0, 1));
+    g_assert_cmpfloat(values[0], ==, 0);
+}
+
 /* -- What is refused -------------------------------------------------------------------------- */
 
 static gboolean
@@ -454,6 +495,7 @@ main(int argc, char **argv)
         {"/codecs/tae/stream", test_tae_stream},
         {"/codecs/tae/allocations", test_tae_allocations},
         {"/codecs/tae/tail", test_tae_tail},
+        {"/codecs/flow", test_flow},
         {"/codecs/refused/missing", test_missing},
         {"/codecs/refused/shape", test_wrong_shape},
         {"/codecs/refused/type", test_wrong_type},
