@@ -3,10 +3,12 @@ _scope() {
     local words
     case ${COMP_WORDS[1]} in
     pipelines) words='--json --plugins-dir --help' ;;
+    models) words='list download verify remove --all --force --models-dir --help' ;;
     version) words='--help' ;;
     serve | -*) words='--host --port --data-dir --models-dir --assets-dir --plugins-dir --pipeline
-        --log-level --auth-token --ice-address --allow-host --no-browser --help' ;;
-    *) words='serve pipelines version help' ;;
+        --log-level --auth-token --ice-address --ice-servers --allow-host --allow-origin --no-browser
+        --help' ;;
+    *) words='serve pipelines models version help' ;;
     esac
     case ${COMP_WORDS[COMP_CWORD - 1]} in
     --data-dir | --models-dir | --assets-dir | --plugins-dir)

@@ -2,7 +2,6 @@
 /* `scope`: finds the subcommand and runs it; without one, `serve`. Main thread. */
 #include "cli/scope-commands.h"
 
-#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -65,8 +64,6 @@ main(int argc, char **argv)
 {
     const char *first = argc > 1 ? argv[1] : NULL;
 
-    /* Sessions come with a dozen threads each; an arena for every one would never be given back. */
-    mallopt(M_ARENA_MAX, 2);
     if (first && (!strcmp(first, "--help") || !strcmp(first, "-h") || !strcmp(first, "help"))) {
         print_help();
         return 0;

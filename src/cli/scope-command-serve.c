@@ -58,6 +58,10 @@ parse_options(ScopeConfig *config, int argc, char **argv, int *ret_status)
          "Use only this local address for WebRTC", "ADDR"},
         {"allow-host", 0, 0, G_OPTION_ARG_STRING_ARRAY, &config->allowed_hosts,
          "Accept this host name too, for example of a reverse proxy; may be repeated", "NAME"},
+        {"allow-origin", 0, 0, G_OPTION_ARG_STRING_ARRAY, &config->allowed_origins,
+         "Accept pages of this origin too; may be repeated", "URL"},
+        {"ice-servers", 0, 0, G_OPTION_ARG_STRING, &config->ice_servers,
+         "STUN and TURN servers: a JSON array of {urls, username, credential}", "JSON"},
         {"no-browser", 'N', 0, G_OPTION_ARG_NONE, &config->no_browser, "Do not open a browser",
          NULL},
         {NULL},
@@ -160,7 +164,11 @@ fill_options(ScopeServerOptions *options, const ScopeConfig *config, ScopeProgra
     options->pipeline = config->pipeline;
     options->auth_token = config->auth_token;
     options->allowed_hosts = (const char *const *)config->allowed_hosts;
+    options->allowed_origins = (const char *const *)config->allowed_origins;
     options->ice_address = config->ice_address;
+    options->ice_servers_json = config->ice_servers;
+    if (g_getenv("HF_ENDPOINT"))
+        options->hub_endpoint = g_getenv("HF_ENDPOINT");
     options->hf_token = g_getenv("HF_TOKEN");
     options->civitai_token = g_getenv("CIVITAI_API_TOKEN");
     options->twilio_account_sid = g_getenv("TWILIO_ACCOUNT_SID");

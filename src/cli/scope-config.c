@@ -93,6 +93,7 @@ scope_config_resolve(ScopeConfig *config)
 
     resolve_string(&config->host, VARIABLES("SCOPE_HOST"), "127.0.0.1");
     resolve_string(&config->pipeline, VARIABLES("PIPELINE"), NULL);
+    resolve_string(&config->ice_servers, VARIABLES("SCOPE_ICE_SERVERS"), NULL);
     resolve_string(&config->auth_token, VARIABLES("SCOPE_AUTH_TOKEN"), NULL);
     const char *verbose = g_getenv("VERBOSE_LOGGING");
     const gboolean is_verbose = verbose && (!strcmp(verbose, "1") || !strcmp(verbose, "true"));
@@ -108,10 +109,11 @@ scope_config_clear(ScopeConfig *config)
         &config->lora_dir,    &config->assets_dir,  &config->lora_shared_dir,
         &config->logs_dir,    &config->plugins_dir, &config->bundled_plugins_dir,
         &config->pipeline,    &config->log_level,   &config->auth_token,
-        &config->ice_address,
+        &config->ice_address, &config->ice_servers,
     };
     for (gsize i = 0; i < G_N_ELEMENTS(strings); i++)
         g_free(*strings[i]);
     g_strfreev(config->allowed_hosts);
+    g_strfreev(config->allowed_origins);
     memset(config, 0, sizeof *config);
 }

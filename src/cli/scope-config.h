@@ -27,6 +27,9 @@ G_BEGIN_DECLS
  * @auth_token: (nullable): bearer token that clients must show
  * @ice_address: (nullable): the only address that ICE uses
  * @allowed_hosts: (nullable) (array zero-terminated=1): further Host names that are accepted
+ * @allowed_origins: (nullable) (array zero-terminated=1): further origins of pages that are
+ * accepted
+ * @ice_servers: (nullable): JSON array of {urls, username, credential}
  * @no_browser: whether opening a browser is left to the user
  *
  * Plain values; every string is owned by the struct.
@@ -47,6 +50,8 @@ typedef struct {
     char *auth_token;
     char *ice_address;
     char **allowed_hosts;
+    char **allowed_origins;
+    char *ice_servers;
     gboolean no_browser;
 } ScopeConfig;
 
