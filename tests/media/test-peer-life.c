@@ -10,18 +10,11 @@
 #include "media/scope-media.h"
 #include "peer-fixture.h"
 #include "rtc-pattern.h"
+#include "sanitizers.h"
 
 #define VP8       SCOPE_VIDEO_CODEC_VP8
 #define N_CYCLES  30
 #define N_WARM_UP 5
-
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED
-#endif
-#endif
 
 static gboolean
 has_failed(PeerFixture *f)
@@ -283,9 +276,8 @@ test_close_under_load(void)
                    get_rss_kib());
     g_assert_cmpuint(peer_fixture_count_threads(), <=, threads + 2);
     g_assert_cmpuint(peer_fixture_count_fds(), <=, fds + 4);
-#ifndef SANITIZED /* AddressSanitizer keeps freed memory back */
-    g_assert_cmpint(get_rss_kib() - rss_kib, <, N_CYCLES * 300);
-#endif
+    if (!TEST_WITH_ASAN)
+        g_assert_cmpint(get_rss_kib() - rss_kib, <, N_CYCLES * 300);
     g_assert_cmpuint(scope_peer_get_n_live(), ==, 0);
 }
 

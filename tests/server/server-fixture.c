@@ -16,36 +16,6 @@
 
 /* -- the server -- */
 
-#ifdef __SANITIZE_ADDRESS__
-#define WITH_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define WITH_ASAN 1
-#endif
-#endif
-
-#ifdef WITH_ASAN
-/*
- * GLib's table of quarks is reallocated beyond 2048 of them, and the old one is given up on
- * purpose. Only a full stack tells that allocation, made when the library was initialised, apart.
- */
-const char *__asan_default_options(void);
-const char *__lsan_default_suppressions(void);
-
-__attribute__((visibility("default"))) const char *
-__asan_default_options(void)
-{
-    return "fast_unwind_on_malloc=0";
-}
-
-__attribute__((visibility("default"))) const char *
-__lsan_default_suppressions(void)
-{
-    /* The second: libsoup 3.2 loses the path of a request whose body encoding it does not know. */
-    return "leak:_dl_init\nleak:soup_headers_parse_request\n";
-}
-#endif
-
 char *
 server_fixture_path(ServerFixture *f, const char *relative)
 {

@@ -22,6 +22,9 @@ on_request(SoupServer *server, SoupServerMessage *msg, const char *path, GHashTa
     n_requests++;
     g_free(service_auth);
     service_auth = g_strdup(soup_message_headers_get_one(headers, "Authorization"));
+    /* libsoup 3.2 never frees a connection that its client closes between requests. */
+    soup_message_headers_replace(soup_server_message_get_response_headers(msg), "Connection",
+                                 "close");
     soup_server_message_set_status(msg, service_status, NULL);
     soup_server_message_set_response(msg, "application/json", SOUP_MEMORY_STATIC, service_reply,
                                      strlen(service_reply));
