@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "live-fixture.h"
@@ -63,14 +64,21 @@ run_cycles(ServerFixture *f, guint n)
     g_assert_true(server_fixture_wait(is_idle, f));
 }
 
+/* In the child: a test that fails leaves no server behind. */
+static void
+die_with_the_test(gpointer user_data)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
 static void
 test_cycles(void)
 {
     g_autofree char *folder = g_dir_make_tmp("scope-cycles-XXXXXX", NULL);
     g_autoptr(GError) error = NULL;
-    g_autoptr(GSubprocess) process = g_subprocess_new(
-        G_SUBPROCESS_FLAGS_STDOUT_PIPE, &error, program, "serve", "--port", "0", "--no-browser",
-        "--ice-address", "127.0.0.1", "--data-dir", folder, "--log-level", "error", NULL);
+    g_autoptr(GSubprocessLauncher) launcher =
+        g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDOUT_PIPE);
+    g_autoptr(GSubprocess) process = NULL;
     g_autoptr(GDataInputStream) out = NULL;
     g_autofree char *line = NULL;
     ServerFixture f = {0};
@@ -78,6 +86,10 @@ test_cycles(void)
     double rss_before, rss_after;
     gint64 stop_us;
 
+    g_subprocess_launcher_set_child_setup(launcher, die_with_the_test, NULL, NULL);
+    process = g_subprocess_launcher_spawn(launcher, &error, program, "serve", "--port", "0",
+                                          "--no-browser", "--ice-address", "127.0.0.1",
+                                          "--data-dir", folder, "--log-level", "error", NULL);
     g_assert_no_error(error);
     out = g_data_input_stream_new(g_subprocess_get_stdout_pipe(process));
     line = g_data_input_stream_read_line(out, NULL, NULL, &error);
