@@ -67,7 +67,14 @@ parse_options(ScopeConfig *config, int argc, char **argv, int *ret_status)
         {NULL},
     };
 
-    config->port = port_variable ? (int)g_ascii_strtoll(port_variable, NULL, 10) : 8000;
+    guint64 port = 8000;
+
+    if (port_variable && !g_ascii_string_to_unsigned(port_variable, 10, 0, 65535, &port, NULL)) {
+        fprintf(stderr, "scope: SCOPE_PORT=%s: expected 0 to 65535\n", port_variable);
+        *ret_status = SCOPE_EXIT_USAGE;
+        return FALSE;
+    }
+    config->port = (int)port;
     if (!scope_command_parse("- run the server",
                              "Environment variables: docs/env.md. Settings win in the order "
                              "option, variable, default.",
@@ -104,6 +111,18 @@ on_signal(gpointer user_data)
     scope_log_info("stopping");
     scope_server_stop(serve->server, on_stopped, serve);
     return G_SOURCE_CONTINUE;
+}
+
+/* Signals that come while the server starts wait until its main loop runs. */
+static void
+block_signals(int how)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    pthread_sigmask(how, &set, NULL);
 }
 
 static void
@@ -199,6 +218,7 @@ run_server(const ScopeConfig *config, ScopeProgram *program, Serve *serve, GErro
         open_browser(url);
     const guint interrupt = g_unix_signal_add(SIGINT, on_signal, serve);
     const guint terminate = g_unix_signal_add(SIGTERM, on_signal, serve);
+    block_signals(SIG_UNBLOCK);
     g_main_loop_run(serve->loop);
     g_source_remove(interrupt);
     g_source_remove(terminate);
@@ -220,6 +240,7 @@ scope_command_serve(int argc, char **argv)
         return status;
     scope_config_resolve(&config);
     signal(SIGPIPE, SIG_IGN);
+    block_signals(SIG_BLOCK);
     const ScopeLogConfig log = {.filter = g_getenv("SCOPE_DEBUG") ? NULL : config.log_level,
                                 .logs_dir = config.logs_dir,
                                 .quiet_loggers = g_getenv("SCOPE_LOG_QUIET_LOGGERS")};
@@ -233,6 +254,7 @@ scope_command_serve(int argc, char **argv)
         status = 1;
     }
     g_clear_pointer(&serve.server, scope_server_unref);
+    scope_media_shut_down();
     scope_log_shutdown();
     if (serve.is_restart)
         return g_getenv("DAYDREAM_SCOPE_MANAGED") ? SCOPE_EXIT_RESTART : restart_self(again);

@@ -5,8 +5,9 @@
  */
 #include "media/scope-media.h"
 
-#include <gio/gio.h>
 #include <gst/gst.h>
+
+#include "core/scope-thread.h"
 
 G_DEFINE_QUARK(scope_media_error, scope_media_error)
 
@@ -22,10 +23,13 @@ static const struct {
     {"appsrc", "gstreamer1.0-plugins-base"},     {"appsink", "gstreamer1.0-plugins-base"},
 };
 
+/* Makes the key of the process; joined by scope_media_shut_down(). Main thread only. */
+static ScopeThread *key_thread;
+
 /* Helper thread: the key of the process for DTLS is made on first use, which takes up to some
  * hundred milliseconds that the first session would wait for. */
 static void
-make_key(GTask *task, gpointer source, gpointer task_data, GCancellable *cancellable)
+make_key(gpointer data)
 {
     g_autoptr(GstElement) element = gst_element_factory_make("dtlsdec", NULL);
     g_autofree char *pem = NULL;
@@ -33,19 +37,22 @@ make_key(GTask *task, gpointer source, gpointer task_data, GCancellable *cancell
         gst_object_ref_sink(element);
         g_object_get(element, "pem", &pem, NULL);
     }
-    g_task_return_boolean(task, TRUE);
 }
 
 static void
 make_key_once(void)
 {
-    static gsize started = 0;
-    if (g_once_init_enter(&started)) {
-        g_autoptr(GTask) task = g_task_new(NULL, NULL, NULL, NULL);
-        g_task_set_name(task, "scope-dtls-key");
-        g_task_run_in_thread(task, make_key);
-        g_once_init_leave(&started, 1);
+    static gboolean is_started = FALSE;
+    if (!is_started) {
+        is_started = TRUE;
+        key_thread = scope_thread_start("dtls-key", make_key, NULL, NULL);
     }
+}
+
+void
+scope_media_shut_down(void)
+{
+    scope_thread_join(&key_thread);
 }
 
 gboolean

@@ -63,6 +63,16 @@ GQuark scope_media_error_quark(void);
  */
 gboolean scope_media_init(GError **error);
 
+/**
+ * scope_media_shut_down:
+ *
+ * Waits for what scope_media_init() began in the background, so that the process can end without
+ * pulling libraries away under it. Call it last; nothing of this module may be used afterwards.
+ *
+ * Thread: main. Errors: none. Returns: nothing.
+ */
+void scope_media_shut_down(void);
+
 G_END_DECLS
 
 #endif

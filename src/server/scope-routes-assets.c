@@ -158,9 +158,14 @@ scope_route_asset_begin(ScopeRequest *request, GError **error)
                             "Invalid filename");
         return FALSE;
     }
-    if (soup_message_headers_get_encoding(headers) == SOUP_ENCODING_CONTENT_LENGTH &&
-        (guint64)soup_message_headers_get_content_length(headers) >
-            server->options.max_upload_bytes) {
+    /* Without a length libsoup cannot tell a body that was cut between chunks from a whole one. */
+    if (soup_message_headers_get_encoding(headers) != SOUP_ENCODING_CONTENT_LENGTH) {
+        g_set_error_literal(error, SCOPE_SERVER_ERROR, SCOPE_SERVER_ERROR_BAD_REQUEST,
+                            "An upload needs a Content-Length; chunked bodies are not taken");
+        return FALSE;
+    }
+    if ((guint64)soup_message_headers_get_content_length(headers) >
+        server->options.max_upload_bytes) {
         g_set_error(error, SCOPE_SERVER_ERROR, SCOPE_SERVER_ERROR_BAD_REQUEST,
                     "File size exceeds maximum of %" G_GUINT64_FORMAT "MB",
                     server->options.max_upload_bytes / (1024 * 1024));

@@ -61,6 +61,7 @@ def usage():
         result = scope(*wrong)
         assert result.returncode == 2, (wrong, result.returncode)
         assert result.stderr.startswith("scope: "), result.stderr
+    assert scope("serve", SCOPE_PORT="abc").returncode == 2
 
 
 def version():
@@ -93,9 +94,23 @@ def busy_port():
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
+        for _ in range(10):
+            with tempfile.TemporaryDirectory(prefix="scope-cli-") as folder:
+                result = scope("serve", "--port", port, "-N", "--data-dir", folder)
+            assert result.returncode == 1 and port in result.stderr, result
+
+
+def ends_while_it_starts():
+    for delay in (0.005, 0.02, 0.03, 0.05, 0.1):
         with tempfile.TemporaryDirectory(prefix="scope-cli-") as folder:
-            result = scope("serve", "--port", port, "-N", "--data-dir", folder)
-    assert result.returncode == 1 and port in result.stderr, result.stderr
+            process = subprocess.Popen(
+                [SCOPE, "serve", "--port", "0", "-N", "--data-dir", folder],
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(delay)
+            process.send_signal(signal.SIGTERM)
+            status = process.wait(timeout=10)
+            # Before main() runs, a signal ends the process as any other.
+            assert status in (0, -signal.SIGTERM), (delay, status)
 
 
 def loads_at_start():
@@ -118,7 +133,8 @@ def managed_restart():
 
 
 def main():
-    cases = [usage, version, pipelines, ends_on_signals, busy_port, loads_at_start, managed_restart]
+    cases = [usage, version, pipelines, ends_on_signals, ends_while_it_starts, busy_port,
+             loads_at_start, managed_restart]
     failed = 0
     print(f"TAP version 13\n1..{len(cases)}")
     for number, case in enumerate(cases, 1):
