@@ -37,4 +37,4 @@ deps-test:
 	@tools/install-deps test
 
 clean:
-	@rm -rf $(BUILD) build-asan build-tsan build-fuzz build-clang
+	@rm -rf $(BUILD) build-asan build-tsan build-fuzz 

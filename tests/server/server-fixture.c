@@ -128,6 +128,7 @@ server_fixture_free(ServerFixture *f)
     g_free(f->folder);
     g_free(f->base);
     g_free(f);
+    scope_media_shut_down();
 }
 
 static gboolean

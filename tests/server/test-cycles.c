@@ -14,14 +14,14 @@
 #include "live-fixture.h"
 #include "sanitizers.h"
 
-#define N_WARM_UP    10
-#define N_CYCLES     100
+#define N_WARM_UP    40
 #define RSS_GROWTH   1.05
 #define RSS_SLACK_MB 1.0
 /* The server gives memory back some time after its last session. */
 #define TRIM_S 3.0
 
 static const char *program;
+static guint n_cycles = 100; /* or the first argument */
 
 static gboolean
 is_idle(gpointer data)
@@ -105,7 +105,7 @@ test_cycles(void)
     baseline.threads = live_metric(&f, "process_threads");
     baseline.fds = live_metric(&f, "process_open_fds");
     rss_before = live_metric(&f, "process_resident_memory_bytes") / 1e6;
-    run_cycles(&f, N_CYCLES);
+    run_cycles(&f, n_cycles);
     g_assert_true(server_fixture_wait(is_back, &baseline));
     live_run(TRIM_S);
     rss_after = live_metric(&f, "process_resident_memory_bytes") / 1e6;
@@ -129,6 +129,8 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     gst_init(&argc, &argv);
     program = argc > 1 ? argv[argc - 1] : NULL;
+    if (argc > 2)
+        n_cycles = (guint)g_ascii_strtoull(argv[1], NULL, 10);
     g_assert_nonnull(program);
     g_test_add_func("/server/cycles/come-and-go", test_cycles);
     return g_test_run();
