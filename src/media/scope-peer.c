@@ -315,9 +315,30 @@ attach_sources(ScopePeer *peer)
     g_source_attach(peer->tick_source, peer->context);
 }
 
+/* A streaming thread that has not begun yet would start on a pad that has lost its element. */
+static void
+on_channel_pad_removed(GstElement *element, GstPad *pad, gpointer user_data)
+{
+    gst_pad_stop_task(pad);
+}
+
+/*
+ * sctpdec of GStreamer 1.22 removes the pads of closed data channels without waiting for their
+ * tasks: about once in a thousand disconnects such a task locked an element that was not there.
+ */
+static void
+on_element_added(GstBin *bin, GstBin *sub_bin, GstElement *element, gpointer user_data)
+{
+    GstElementFactory *factory = gst_element_get_factory(element);
+    if (factory != NULL && g_str_equal(GST_OBJECT_NAME(factory), "sctpdec")) {
+        g_signal_connect(element, "pad-removed", G_CALLBACK(on_channel_pad_removed), NULL);
+    }
+}
+
 static void
 connect_signals(ScopePeer *peer)
 {
+    g_signal_connect(peer->pipeline, "deep-element-added", G_CALLBACK(on_element_added), NULL);
     g_signal_connect(peer->webrtc, "notify::connection-state", G_CALLBACK(on_connection_state),
                      peer);
     g_signal_connect(peer->webrtc, "notify::ice-gathering-state", G_CALLBACK(on_gathering_state),
