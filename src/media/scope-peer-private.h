@@ -42,6 +42,7 @@ struct _ScopePeer {
 
     GstElement *pipeline;
     GstElement *webrtc;
+    GstElement *sctp_decoder; /* inside webrtcbin; NULL without a data channel */
     GSource *bus_source;
     GSource *tick_source;
     ScopePeerState state;

@@ -213,6 +213,7 @@ test_upload_in_chunks(void)
     g_autofree char *cut = server_fixture_raw(f, head, strlen(head), 0.2, &is_closed);
     g_autofree char *answer = server_fixture_raw(f, whole, strlen(whole), 10.0, &is_closed);
 
+    g_assert_null(strstr(cut, "HTTP/1.1 200"));
     g_assert_true(g_str_has_prefix(answer, "HTTP/1.1 400"));
     g_assert_nonnull(strstr(answer, "Content-Length"));
     g_assert_true(server_fixture_wait(has_one_file, &before));
