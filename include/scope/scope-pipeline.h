@@ -141,12 +141,15 @@ typedef struct {
  * @drive_file_id: (nullable): Google Drive file
  * @name: (nullable): folder below the models directory; %NULL = last part of @repo_id
  * @files: (array zero-terminated=1): paths inside the folder; a directory means all below it
+ * @url: (nullable): address that @files are fetched from when neither of the first two is set; the
+ *   start of a sha256 at the end of a name, as in `net-01064c6d.pth`, is verified
  */
 typedef struct {
     const char *repo_id;
     const char *drive_file_id;
     const char *name;
     const char *const *files;
+    const char *url;
 } ScopeArtifact;
 
 /**

@@ -190,7 +190,9 @@ find_damage(const char *path, const ScopeHubFile *file)
     if (!file->sha256)
         return NULL;
     g_autofree char *checksum = dup_checksum(path);
-    return checksum && !g_ascii_strcasecmp(checksum, file->sha256) ? NULL : "damaged";
+    return checksum && !g_ascii_strncasecmp(checksum, file->sha256, strlen(file->sha256))
+               ? NULL
+               : "damaged";
 }
 
 static gboolean

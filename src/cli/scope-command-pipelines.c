@@ -52,7 +52,7 @@ print_json(ScopeRegistry *registry)
 {
     g_autoptr(JsonNode) root = json_node_new(JSON_NODE_OBJECT);
 
-    json_node_take_object(root, scope_registry_build_schemas(registry, TRUE));
+    json_node_take_object(root, scope_registry_build_schemas(registry));
     g_autofree char *text = json_to_string(root, TRUE);
     printf("%s\n", text);
 }

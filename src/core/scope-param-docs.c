@@ -86,7 +86,7 @@ append_pipeline(GString *page, const ScopePipelineInfo *info)
         g_string_append_printf(page, ", from the plugin `%s`", info->plugin_name);
     g_string_append_printf(page, ". %s", desc->description);
     if (desc->estimated_vram_gb > 0.0)
-        g_string_append_printf(page, " Needs a GPU with about %g GB.", desc->estimated_vram_gb);
+        g_string_append_printf(page, " On a GPU it takes about %g GB.", desc->estimated_vram_gb);
     g_string_append(page, "\n\n");
     append_table(page, info->table);
 }

@@ -76,6 +76,14 @@ find_defect(const ScopePipelineDesc *desc)
         return "frame_rate is not 0 to 1000";
     if (desc->n_artifacts > 0 && desc->artifacts == NULL)
         return "artifacts is missing";
+    for (guint i = 0; i < desc->n_artifacts; i++) {
+        const ScopeArtifact *artifact = &desc->artifacts[i];
+
+        if (artifact->repo_id == NULL && artifact->name == NULL)
+            return "an artifact without repo_id has no name";
+        if (artifact->repo_id == NULL && artifact->drive_file_id == NULL && artifact->url == NULL)
+            return "an artifact has no source";
+    }
     if (desc->n_params > 0 && desc->params == NULL)
         return "params is missing";
     if (get_inputs(desc)[0] == NULL || get_outputs(desc)[0] == NULL)

@@ -89,15 +89,13 @@ scope_registry_get(ScopeRegistry *self, guint index)
 }
 
 JsonObject *
-scope_registry_build_schemas(ScopeRegistry *self, gboolean has_gpu)
+scope_registry_build_schemas(ScopeRegistry *self)
 {
     JsonObject *schemas = json_object_new();
 
     for (guint i = 0; i < self->infos->len; i++) {
         const ScopePipelineInfo *info = self->infos->pdata[i];
 
-        if (info->desc->estimated_vram_gb > 0.0 && !has_gpu)
-            continue;
         json_object_set_object_member(schemas, info->desc->id,
                                       scope_pipeline_info_build_entry(info));
     }

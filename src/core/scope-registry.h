@@ -48,12 +48,11 @@ ScopePipelineInfo *scope_registry_get(ScopeRegistry *registry, guint index);
 
 /**
  * scope_registry_build_schemas:
- * @has_gpu: whether pipelines with an estimated VRAM need are listed
  *
  * Returns: (transfer full): the map from id to entry of `/api/v1/pipelines/schemas`.
  * Thread: main.
  */
-JsonObject *scope_registry_build_schemas(ScopeRegistry *registry, gboolean has_gpu);
+JsonObject *scope_registry_build_schemas(ScopeRegistry *registry);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ScopeRegistry, scope_registry_free)
 

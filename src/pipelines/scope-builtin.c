@@ -4,14 +4,19 @@
 
 #include "pipelines/controller-viz/scope-controller-viz.h"
 #include "pipelines/gray/scope-gray.h"
+#include "pipelines/optical-flow/scope-optical-flow-pipeline.h"
 #include "pipelines/passthrough/scope-passthrough.h"
+#include "pipelines/rife/scope-rife-pipeline.h"
+#include "pipelines/scribble/scope-scribble-pipeline.h"
+#include "pipelines/video-depth-anything/scope-video-depth-anything-pipeline.h"
 
 /* Order of the contract: streamdiffusionv2, longlive, krea-realtime-video, reward-forcing, memflow,
  * passthrough, video-depth-anything, controller-viz, rife, scribble, gray, optical-flow. */
 static const ScopePipelineDesc *const builtins[] = {
-    &scope_passthrough_desc,
-    &scope_controller_viz_desc,
-    &scope_gray_desc,
+    &scope_passthrough_desc,    &scope_video_depth_anything_desc,
+    &scope_controller_viz_desc, &scope_rife_desc,
+    &scope_scribble_desc,       &scope_gray_desc,
+    &scope_optical_flow_desc,
 };
 
 gboolean

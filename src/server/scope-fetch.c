@@ -253,7 +253,7 @@ partial_finish(Partial *partial, GError **error)
     const ScopeFetch *fetch = partial->fetch;
     const char *checksum = g_checksum_get_string(partial->checksum);
 
-    if (fetch->sha256 && g_ascii_strcasecmp(fetch->sha256, checksum) != 0) {
+    if (fetch->sha256 && g_ascii_strncasecmp(fetch->sha256, checksum, strlen(fetch->sha256)) != 0) {
         g_unlink(partial->partial);
         g_set_error(error, SCOPE_FETCH_ERROR, SCOPE_FETCH_ERROR_MISMATCH,
                     "%s: sha256 is %s, expected %s; the file was discarded", fetch->path, checksum,

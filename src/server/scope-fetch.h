@@ -60,7 +60,7 @@ typedef void (*ScopeFetchProgress)(gint64 n_bytes, gint64 total_bytes, gpointer 
  * @token: (nullable): bearer token, sent to the host of @url only, not to hosts it redirects to
  * @path: where the file goes; its folder is made
  * @size_bytes: expected size, or -1
- * @sha256: (nullable): expected checksum, 64 hexadecimal digits
+ * @sha256: (nullable): expected checksum, 64 hexadecimal digits or the first of them
  * @n_attempts: how often to try in all; a partial file is resumed
  * @backoff_ms: pause before the second attempt; doubles each time
  * @progress: (nullable): told how far it is

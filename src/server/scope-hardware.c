@@ -62,12 +62,6 @@ scope_hardware_get(void)
     return &hardware;
 }
 
-gboolean
-scope_hardware_has_gpu(void)
-{
-    return scope_hardware_get()->gpu_name != NULL;
-}
-
 static guint
 count_entries(const char *path)
 {

@@ -32,9 +32,6 @@ typedef struct {
  */
 const ScopeHardware *scope_hardware_get(void);
 
-/** scope_hardware_has_gpu: whether there is an NVIDIA GPU with its driver. Thread: main. */
-gboolean scope_hardware_has_gpu(void);
-
 /**
  * ScopeProcessUsage: the process now.
  * @rss_bytes: resident memory

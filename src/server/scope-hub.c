@@ -10,50 +10,6 @@
 
 #define MAX_PAGES 100
 
-/* ---- artifacts on disk --------------------------------------------------------------------- */
-
-char *
-scope_artifact_dup_label(const ScopeArtifact *artifact)
-{
-    if (artifact->repo_id)
-        return g_strdup(artifact->repo_id);
-    return g_strdup_printf("Google Drive (%s)", artifact->drive_file_id);
-}
-
-char *
-scope_artifact_dup_folder(const ScopeArtifact *artifact, const char *models_dir)
-{
-    const char *name = artifact->name;
-
-    if (!name && artifact->repo_id) {
-        const char *slash = strrchr(artifact->repo_id, '/');
-        name = slash ? slash + 1 : artifact->repo_id;
-    }
-    return g_build_filename(models_dir, name ? name : artifact->drive_file_id, NULL);
-}
-
-static gboolean
-is_present(const char *path)
-{
-    if (!g_file_test(path, G_FILE_TEST_IS_DIR))
-        return g_file_test(path, G_FILE_TEST_IS_REGULAR);
-    g_autoptr(GDir) folder = g_dir_open(path, 0, NULL);
-    return folder && g_dir_read_name(folder) != NULL;
-}
-
-char *
-scope_artifact_find_missing(const ScopeArtifact *artifact, const char *models_dir)
-{
-    g_autofree char *folder = scope_artifact_dup_folder(artifact, models_dir);
-
-    for (const char *const *file = artifact->files; file && *file; file++) {
-        g_autofree char *path = g_build_filename(folder, *file, NULL);
-        if (!is_present(path))
-            return g_steal_pointer(&path);
-    }
-    return NULL;
-}
-
 /* ---- the hub ------------------------------------------------------------------------------- */
 
 static void
@@ -228,11 +184,39 @@ list_drive(const ScopeHub *hub, const ScopeArtifact *artifact)
     return list;
 }
 
+/* The start of the checksum that names such as `raft_small_C_T_V2-01064c6d.pth` end with. */
+static char *
+dup_named_checksum(const char *file)
+{
+    g_autoptr(GRegex) regex = g_regex_new("-([0-9a-f]{8,64})\\.[a-z]+$", 0, 0, NULL);
+    g_autoptr(GMatchInfo) match = NULL;
+
+    return g_regex_match(regex, file, 0, &match) ? g_match_info_fetch(match, 1) : NULL;
+}
+
+static GPtrArray *
+list_address(const ScopeArtifact *artifact)
+{
+    GPtrArray *list = g_ptr_array_new_with_free_func(hub_file_free);
+
+    for (const char *const *wanted = artifact->files; wanted && *wanted; wanted++) {
+        ScopeHubFile *file = g_new0(ScopeHubFile, 1);
+        file->path = g_strdup(*wanted);
+        file->url = g_strdup_printf("%s/%s", artifact->url, *wanted);
+        file->size_bytes = -1;
+        file->sha256 = dup_named_checksum(*wanted);
+        g_ptr_array_add(list, file);
+    }
+    return list;
+}
+
 GPtrArray *
 scope_hub_list(const ScopeHub *hub, SoupSession *session, const ScopeArtifact *artifact,
                GCancellable *cancellable, GError **error)
 {
     if (artifact->repo_id)
         return list_repository(hub, session, artifact, cancellable, error);
+    if (artifact->url)
+        return list_address(artifact);
     return list_drive(hub, artifact);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the Hugging Face Hub and Google Drive know about model files: which files an artifact
+ * What the Hugging Face Hub and other services know about model files: which files an artifact
  * consists of, where they are fetched from, how large they are and what their checksum is. Blocks;
  * runs on a download thread.
  */
@@ -9,6 +9,8 @@
 
 #include <libsoup/soup.h>
 #include <scope/scope-pipeline.h>
+
+#include "core/scope-artifact.h"
 
 G_BEGIN_DECLS
 
@@ -34,7 +36,8 @@ typedef struct {
  * @path: below the artifact's folder, relative, without `..`
  * @url: where it is fetched from
  * @size_bytes: or -1 when the service does not tell
- * @sha256: (nullable): of files in large-file storage
+ * @sha256: (nullable): of files in large-file storage; of others its first digits, where the name
+ *   ends with them
  */
 typedef struct {
     char *path;
@@ -61,36 +64,6 @@ typedef struct {
  */
 GPtrArray *scope_hub_list(const ScopeHub *hub, SoupSession *session, const ScopeArtifact *artifact,
                           GCancellable *cancellable, GError **error);
-
-/**
- * scope_artifact_dup_label:
- * @artifact: borrowed
- *
- * Thread: any.
- * Returns: (transfer full): what clients call it: the repository, or `Google Drive (<id>)`.
- */
-char *scope_artifact_dup_label(const ScopeArtifact *artifact);
-
-/**
- * scope_artifact_dup_folder:
- * @artifact: borrowed
- * @models_dir: where model files lie
- *
- * Thread: any.
- * Returns: (transfer full): the folder of its files.
- */
-char *scope_artifact_dup_folder(const ScopeArtifact *artifact, const char *models_dir);
-
-/**
- * scope_artifact_find_missing:
- * @artifact: borrowed
- * @models_dir: where model files lie
- *
- * Thread: any; looks at the file system.
- * Returns: (transfer full) (nullable): the first file that is not there, as a path; %NULL when all
- *   files exist and all directories hold something.
- */
-char *scope_artifact_find_missing(const ScopeArtifact *artifact, const char *models_dir);
 
 G_END_DECLS
 

@@ -3,7 +3,6 @@
 #include "server/scope-handlers.h"
 
 #include "core/scope-json.h"
-#include "server/scope-hardware.h"
 #include "server/scope-load-request.h"
 #include "server/scope-server-private.h"
 
@@ -41,9 +40,8 @@ scope_route_pipeline_schemas(ScopeRequest *request)
     ScopeServer *server = scope_request_get_context(request);
     JsonObject *body = json_object_new();
 
-    json_object_set_object_member(
-        body, "pipelines",
-        scope_registry_build_schemas(server->options.registry, scope_hardware_has_gpu()));
+    json_object_set_object_member(body, "pipelines",
+                                  scope_registry_build_schemas(server->options.registry));
     scope_request_reply_object(request, body);
 }
 
@@ -97,8 +95,7 @@ void
 scope_route_node_definitions(ScopeRequest *request)
 {
     ScopeServer *server = scope_request_get_context(request);
-    g_autoptr(JsonObject) schemas =
-        scope_registry_build_schemas(server->options.registry, scope_hardware_has_gpu());
+    g_autoptr(JsonObject) schemas = scope_registry_build_schemas(server->options.registry);
     JsonObject *body = json_object_new();
     JsonArray *nodes = json_array_new();
     JsonObjectIter iter;

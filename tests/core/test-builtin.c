@@ -55,6 +55,38 @@ pop(Run *run)
     return frame;
 }
 
+/* Clients show them in this order. */
+static void
+test_order(void)
+{
+    static const char *const order[] = {"streamdiffusionv2",
+                                        "longlive",
+                                        "krea-realtime-video",
+                                        "reward-forcing",
+                                        "memflow",
+                                        "passthrough",
+                                        "video-depth-anything",
+                                        "controller-viz",
+                                        "rife",
+                                        "scribble",
+                                        "gray",
+                                        "optical-flow",
+                                        NULL};
+    g_autoptr(ScopeRegistry) registry = scope_registry_new();
+    guint at = 0;
+
+    g_assert_true(scope_builtin_register_all(registry, NULL));
+    for (guint i = 0; i < scope_registry_get_n(registry); i++) {
+        const char *id = scope_registry_get(registry, i)->desc->id;
+
+        if (!g_strv_contains((const char *const *)order, id))
+            continue;
+        while (order[at] != NULL && strcmp(order[at], id) != 0)
+            at++;
+        g_assert_nonnull(order[at]);
+    }
+}
+
 static void
 test_entries(void)
 {
@@ -64,7 +96,7 @@ test_entries(void)
     JsonObject *controller;
 
     g_assert_true(scope_builtin_register_all(registry, NULL));
-    schemas = scope_registry_build_schemas(registry, FALSE);
+    schemas = scope_registry_build_schemas(registry);
     gray = scope_json_object_get_object(schemas, "gray");
     controller = scope_json_object_get_object(schemas, "controller-viz");
     g_assert_nonnull(scope_json_object_get_object(schemas, "passthrough"));
@@ -266,6 +298,7 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/builtin/order", test_order);
     g_test_add_func("/builtin/entries", test_entries);
     g_test_add_func("/builtin/entry-members", test_entry_members);
     g_test_add_func("/builtin/passthrough", test_passthrough);

@@ -355,25 +355,25 @@ scope_layout_taehv(ScopeHeaderFile *file)
 /* -- Video-Depth-Anything --------------------------------------------------------------------- */
 
 static void
-depth_transformer(ScopeHeaderFile *file)
+depth_transformer(ScopeHeaderFile *file, gint64 width)
 {
     char name[64];
 
-    scope_header_file_add(file, F32, SCOPE_DIMS(1, 1, 384), "pretrained.cls_token");
-    scope_header_file_add(file, F32, SCOPE_DIMS(1, 1370, 384), "pretrained.pos_embed");
-    scope_header_file_add(file, F32, SCOPE_DIMS(1, 384), "pretrained.mask_token");
-    conv(file, 384, 3, 14, TRUE, "pretrained.patch_embed.proj");
+    scope_header_file_add(file, F32, SCOPE_DIMS(1, 1, width), "pretrained.cls_token");
+    scope_header_file_add(file, F32, SCOPE_DIMS(1, 1370, width), "pretrained.pos_embed");
+    scope_header_file_add(file, F32, SCOPE_DIMS(1, width), "pretrained.mask_token");
+    conv(file, width, 3, 14, TRUE, "pretrained.patch_embed.proj");
     for (int i = 0; i < 12; i++) {
-        norm(file, F32, 384, NAME(name, "pretrained.blocks.%d.norm1", i));
-        linear(file, F32, F32, 1152, 384, NAME(name, "pretrained.blocks.%d.attn.qkv", i));
-        linear(file, F32, F32, 384, 384, NAME(name, "pretrained.blocks.%d.attn.proj", i));
-        scope_header_file_add(file, F32, SCOPE_DIMS(384), "pretrained.blocks.%d.ls1.gamma", i);
-        norm(file, F32, 384, NAME(name, "pretrained.blocks.%d.norm2", i));
-        linear(file, F32, F32, 1536, 384, NAME(name, "pretrained.blocks.%d.mlp.fc1", i));
-        linear(file, F32, F32, 384, 1536, NAME(name, "pretrained.blocks.%d.mlp.fc2", i));
-        scope_header_file_add(file, F32, SCOPE_DIMS(384), "pretrained.blocks.%d.ls2.gamma", i);
+        norm(file, F32, width, NAME(name, "pretrained.blocks.%d.norm1", i));
+        linear(file, F32, F32, 3 * width, width, NAME(name, "pretrained.blocks.%d.attn.qkv", i));
+        linear(file, F32, F32, width, width, NAME(name, "pretrained.blocks.%d.attn.proj", i));
+        scope_header_file_add(file, F32, SCOPE_DIMS(width), "pretrained.blocks.%d.ls1.gamma", i);
+        norm(file, F32, width, NAME(name, "pretrained.blocks.%d.norm2", i));
+        linear(file, F32, F32, 4 * width, width, NAME(name, "pretrained.blocks.%d.mlp.fc1", i));
+        linear(file, F32, F32, width, 4 * width, NAME(name, "pretrained.blocks.%d.mlp.fc2", i));
+        scope_header_file_add(file, F32, SCOPE_DIMS(width), "pretrained.blocks.%d.ls2.gamma", i);
     }
-    norm(file, F32, 384, "pretrained.norm");
+    norm(file, F32, width, "pretrained.norm");
 }
 
 static void
@@ -402,34 +402,35 @@ depth_motion(ScopeHeaderFile *file, int index, gint64 c)
 }
 
 void
-scope_layout_depth(ScopeHeaderFile *file)
+scope_layout_depth(ScopeHeaderFile *file, const ScopeDepthLayout *depth)
 {
-    static const gint64 widths[] = {48, 96, 192, 384};
+    const gint64 *widths = depth->widths;
+    gint64 f = depth->features;
     char name[96];
 
-    depth_transformer(file);
+    depth_transformer(file, depth->width);
     for (int i = 0; i < 4; i++) {
-        conv(file, widths[i], 384, 1, TRUE, NAME(name, "head.projects.%d", i));
+        conv(file, widths[i], depth->width, 1, TRUE, NAME(name, "head.projects.%d", i));
     }
-    conv(file, 48, 48, 4, TRUE, "head.resize_layers.0");
-    conv(file, 96, 96, 2, TRUE, "head.resize_layers.1");
-    conv(file, 384, 384, 3, TRUE, "head.resize_layers.3");
+    conv(file, widths[0], widths[0], 4, TRUE, "head.resize_layers.0");
+    conv(file, widths[1], widths[1], 2, TRUE, "head.resize_layers.1");
+    conv(file, widths[3], widths[3], 3, TRUE, "head.resize_layers.3");
     for (int i = 0; i < 4; i++) {
-        conv(file, 64, widths[i], 3, FALSE, NAME(name, "head.scratch.layer%d_rn", i + 1));
-        conv(file, 64, 64, 1, TRUE, NAME(name, "head.scratch.refinenet%d.out_conv", i + 1));
+        conv(file, f, widths[i], 3, FALSE, NAME(name, "head.scratch.layer%d_rn", i + 1));
+        conv(file, f, f, 1, TRUE, NAME(name, "head.scratch.refinenet%d.out_conv", i + 1));
         for (int u = 0; u < 4; u++) {
-            conv(file, 64, 64, 3, TRUE,
+            conv(file, f, f, 3, TRUE,
                  NAME(name, "head.scratch.refinenet%d.resConfUnit%d.conv%d", i + 1, u / 2 + 1,
                       u % 2 + 1));
         }
     }
-    conv(file, 32, 64, 3, TRUE, "head.scratch.output_conv1");
-    conv(file, 32, 32, 3, TRUE, "head.scratch.output_conv2.0");
+    conv(file, f / 2, f, 3, TRUE, "head.scratch.output_conv1");
+    conv(file, 32, f / 2, 3, TRUE, "head.scratch.output_conv2.0");
     conv(file, 1, 32, 1, TRUE, "head.scratch.output_conv2.2");
-    depth_motion(file, 0, 192);
-    depth_motion(file, 1, 384);
-    depth_motion(file, 2, 64);
-    depth_motion(file, 3, 64);
+    depth_motion(file, 0, widths[2]);
+    depth_motion(file, 1, widths[3]);
+    depth_motion(file, 2, f);
+    depth_motion(file, 3, f);
 }
 
 /* -- RIFE and contours ------------------------------------------------------------------------ */

@@ -31,8 +31,24 @@ void scope_layout_umt5_scaled(ScopeHeaderFile *file);
 void scope_layout_wan_vae(ScopeHeaderFile *file, const gint64 widths[4]);
 /** scope_layout_taehv: the tiny autoencoder of Wan 2.1. */
 void scope_layout_taehv(ScopeHeaderFile *file);
-/** scope_layout_depth: Video-Depth-Anything, small. */
-void scope_layout_depth(ScopeHeaderFile *file);
+/** ScopeDepthLayout: dimensions of Video-Depth-Anything. */
+typedef struct {
+    gint64 width;     /* of the transformer; its heads have 64 */
+    gint64 features;  /* of the head */
+    gint64 widths[4]; /* of the head's four taps */
+} ScopeDepthLayout;
+
+/** SCOPE_DEPTH_SMALL: the published small one. */
+#define SCOPE_DEPTH_SMALL                                                                          \
+    {                                                                                              \
+        384, 64,                                                                                   \
+        {                                                                                          \
+            48, 96, 192, 384                                                                       \
+        }                                                                                          \
+    }
+
+/** scope_layout_depth: Video-Depth-Anything. */
+void scope_layout_depth(ScopeHeaderFile *file, const ScopeDepthLayout *depth);
 /** scope_layout_rife: IFNet with @n_blocks blocks of @widths. */
 void scope_layout_rife(ScopeHeaderFile *file, int n_blocks, const gint64 *widths);
 /** scope_layout_contour: the contour network. */

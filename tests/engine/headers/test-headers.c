@@ -495,7 +495,7 @@ test_depth(Fixture *fixture, gconstpointer data)
     g_autoptr(ScopeCheckpoint) c = NULL;
     g_autoptr(GError) error = NULL;
 
-    scope_layout_depth(&fixture->file);
+    scope_layout_depth(&fixture->file, &(ScopeDepthLayout)SCOPE_DEPTH_SMALL);
     g_assert_cmpuint(fixture->file.tensors->len, ==, 351);
     g_assert_cmpint(fixture->file.n_parameters / 100000, ==, 290);
     c = write_torch(fixture, NULL, NULL, "");
@@ -681,7 +681,7 @@ test_spoilt_depth(Fixture *fixture, gconstpointer data)
         "pretrained.blocks.7.ls2.gamma", "head.scratch.layer3_rn.weight",
         "head.motion_modules.2.temporal_transformer.proj_out.bias", NULL};
 
-    scope_layout_depth(&fixture->file);
+    scope_layout_depth(&fixture->file, &(ScopeDepthLayout)SCOPE_DEPTH_SMALL);
     check_spoilt(fixture, scope_vda_check, names);
 }
 
