@@ -195,14 +195,35 @@ find_damage(const char *path, const ScopeHubFile *file)
                : "damaged";
 }
 
+/* Google Drive tells neither size nor checksum of what is in an archive. */
+static gboolean
+verify_presence(const Models *models, const ScopeArtifact *artifact)
+{
+    g_autofree char *folder = scope_artifact_dup_folder(artifact, models->config.models_dir);
+    gboolean is_good = TRUE;
+
+    for (const char *const *file = artifact->files; *file; file++) {
+        g_autofree char *path = g_build_filename(folder, *file, NULL);
+        const gboolean is_there = g_file_test(path, G_FILE_TEST_IS_REGULAR);
+        printf("%-10s %s\n", is_there ? "present" : "missing", path);
+        is_good = is_good && is_there;
+    }
+    return is_good;
+}
+
 static gboolean
 verify_artifact(const Models *models, const ScopePipelineDesc *desc, const ScopeArtifact *artifact,
                 gpointer data)
 {
     g_autofree char *folder = scope_artifact_dup_folder(artifact, models->config.models_dir);
     g_autoptr(GError) error = NULL;
-    g_autoptr(GPtrArray) files = scope_hub_list(&models->hub, data, artifact, NULL, &error);
-    gboolean is_good = files != NULL;
+    g_autoptr(GPtrArray) files = NULL;
+    gboolean is_good;
+
+    if (artifact->drive_file_id)
+        return verify_presence(models, artifact);
+    files = scope_hub_list(&models->hub, data, artifact, NULL, &error);
+    is_good = files != NULL;
 
     if (!files)
         printf("%s: %s\n", desc->id, error->message);
@@ -336,6 +357,8 @@ scope_command_models(int argc, char **argv)
         return status;
     if (g_getenv("HF_ENDPOINT"))
         models.hub.endpoint = g_getenv("HF_ENDPOINT");
+    if (g_getenv("SCOPE_DRIVE_ENDPOINT"))
+        models.hub.drive_endpoint = g_getenv("SCOPE_DRIVE_ENDPOINT");
     models.hub.token = g_getenv("HF_TOKEN");
     models.ids = words && words[0] ? words + 1 : NULL;
     scope_config_resolve(&models.config);

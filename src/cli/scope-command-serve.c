@@ -188,6 +188,7 @@ fill_options(ScopeServerOptions *options, const ScopeConfig *config, ScopeProgra
     options->ice_servers_json = config->ice_servers;
     if (g_getenv("HF_ENDPOINT"))
         options->hub_endpoint = g_getenv("HF_ENDPOINT");
+    options->drive_endpoint = g_getenv("SCOPE_DRIVE_ENDPOINT");
     options->hf_token = g_getenv("HF_TOKEN");
     options->civitai_token = g_getenv("CIVITAI_API_TOKEN");
     options->twilio_account_sid = g_getenv("TWILIO_ACCOUNT_SID");

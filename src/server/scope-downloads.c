@@ -8,7 +8,10 @@
 #include "core/scope-lock.h"
 #include "core/scope-log.h"
 #include "core/scope-thread.h"
+#include "server/scope-drive.h"
 #include "server/scope-fetch.h"
+
+#define N_ATTEMPTS 5
 
 SCOPE_LOG_TOPIC(server, downloads)
 
@@ -107,9 +110,13 @@ fetch_artifact(Job *job, SoupSession *session, const ScopeArtifact *artifact, GE
     g_autoptr(GPtrArray) files = NULL;
 
     begin_artifact(job, artifact);
-    files = scope_hub_list(&hub, session, artifact, job->cancellable, error);
-    if (!files)
-        return FALSE;
+    for (guint n_done = 1; !files; n_done++) {
+        GError *failure = NULL;
+        files = scope_hub_list(&hub, session, artifact, job->cancellable, &failure);
+        if (failure && !scope_fetch_retry(failure, n_done, N_ATTEMPTS, self->backoff_ms,
+                                          job->cancellable, error))
+            return FALSE;
+    }
     scope_lock_lock(&self->lock);
     job->total_bytes = sum_sizes(files);
     scope_lock_unlock(&self->lock);
@@ -119,15 +126,19 @@ fetch_artifact(Job *job, SoupSession *session, const ScopeArtifact *artifact, GE
         ScopeFetch fetch = SCOPE_FETCH_INIT;
 
         fetch.url = file->url;
-        fetch.token = artifact->repo_id ? self->token : NULL;
+        fetch.is_hub = artifact->repo_id != NULL;
+        fetch.token = fetch.is_hub ? self->token : NULL;
         fetch.path = path;
         fetch.size_bytes = file->size_bytes;
         fetch.sha256 = file->sha256;
+        fetch.n_attempts = N_ATTEMPTS;
         fetch.backoff_ms = self->backoff_ms;
         fetch.progress = on_progress;
         fetch.user_data = job;
         if (!g_file_test(path, G_FILE_TEST_EXISTS) &&
             !scope_fetch_file(session, &fetch, job->cancellable, error))
+            return FALSE;
+        if (artifact->drive_file_id && !scope_drive_unpack(artifact, path, folder, error))
             return FALSE;
         SCOPE_LOCK_GUARD(&self->lock);
         job->done_bytes += MAX(file->size_bytes, 0);

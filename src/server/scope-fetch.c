@@ -12,6 +12,7 @@
 
 #define BLOCK_BYTES      (1 << 20)
 #define MAX_JSON_BYTES   (16 << 20)
+#define MAX_PAGE_BYTES   (1 << 20)
 #define MAX_REDIRECTS    5
 #define MAX_BACKOFF_MS   30000
 #define PROGRESS_US      100000
@@ -31,25 +32,30 @@ scope_fetch_session_new(void)
 
 /* What is wrong with a reply of @status, and what to do about it. */
 static void
-set_status_error(GError **error, guint status, const char *url)
+set_status_error(GError **error, guint status, const char *url, gboolean is_hub)
 {
     static const struct {
         guint status;
         ScopeFetchErrorCode code;
-        const char *remedy;
+        const char *remedy; /* at the hub */
+        const char *other;  /* elsewhere */
     } known[] = {
         {401, SCOPE_FETCH_ERROR_UNAUTHORIZED,
-         "the server asks for a token; set HF_TOKEN or store a Hugging Face key in the settings"},
+         "the server asks for a token; set HF_TOKEN or store a Hugging Face key in the settings",
+         "the file is not public"},
         {403, SCOPE_FETCH_ERROR_FORBIDDEN,
-         "access is refused; open the repository's page, accept its licence, and check the token"},
-        {404, SCOPE_FETCH_ERROR_NOT_FOUND, "there is no such file or repository"},
+         "access is refused; open the repository's page, accept its licence, and check the token",
+         "access is refused; the file is not public, or too many have fetched it today"},
+        {404, SCOPE_FETCH_ERROR_NOT_FOUND, "there is no such file or repository",
+         "there is no such file"},
         {429, SCOPE_FETCH_ERROR_RATE_LIMITED,
-         "too many requests; wait some minutes, or set HF_TOKEN for a higher limit"},
+         "too many requests; wait some minutes, or set HF_TOKEN for a higher limit",
+         "too many requests; wait some minutes"},
     };
     for (gsize i = 0; i < G_N_ELEMENTS(known); i++) {
         if (known[i].status == status) {
             g_set_error(error, SCOPE_FETCH_ERROR, known[i].code, "%s answered %u: %s", url, status,
-                        known[i].remedy);
+                        is_hub ? known[i].remedy : known[i].other);
             return;
         }
     }
@@ -270,6 +276,14 @@ partial_finish(Partial *partial, GError **error)
 
 /* ---- one attempt --------------------------------------------------------------------------- */
 
+static gboolean
+is_page(SoupMessage *message)
+{
+    const char *type =
+        soup_message_headers_get_content_type(soup_message_get_response_headers(message), NULL);
+    return type && !g_ascii_strcasecmp(type, "text/html");
+}
+
 /* Whether the reply continues the partial file, starts it anew, or is an error. */
 static gboolean
 accept_reply(Partial *partial, SoupMessage *message, gboolean *ret_restart, GError **error)
@@ -290,13 +304,20 @@ accept_reply(Partial *partial, SoupMessage *message, gboolean *ret_restart, GErr
             return partial_truncate(partial, error);
         }
         partial->total_bytes = total;
+    } else if (status == 200 && is_page(message) &&
+               !g_str_has_suffix(partial->fetch->path, ".html")) {
+        g_set_error(error, SCOPE_FETCH_ERROR, SCOPE_FETCH_ERROR_FAILED,
+                    "%s answered with a web page instead of the file; open the address in a "
+                    "browser to see why",
+                    partial->fetch->url);
+        return FALSE;
     } else if (status == 200) {
         if (partial->n_bytes > 0 && !partial_truncate(partial, error))
             return FALSE;
         if (soup_message_headers_get_encoding(headers) == SOUP_ENCODING_CONTENT_LENGTH)
             partial->total_bytes = soup_message_headers_get_content_length(headers);
     } else {
-        set_status_error(error, status, partial->fetch->url);
+        set_status_error(error, status, partial->fetch->url, partial->fetch->is_hub);
         return FALSE;
     }
     if (partial->fetch->size_bytes >= 0) {
@@ -352,6 +373,8 @@ attempt(SoupSession *session, const ScopeFetch *fetch, GCancellable *cancellable
     partial_report(&partial, TRUE);
     if (fetch->size_bytes >= 0 && partial.n_bytes == fetch->size_bytes)
         return partial_finish(&partial, error);
+    if (!partial_check_room(&partial, error))
+        return FALSE;
     for (int restarts = 0; restarts < 2; restarts++) {
         g_autoptr(SoupMessage) message = NULL;
         g_autoptr(GInputStream) body = send_get(session, fetch->url, fetch->token, partial.n_bytes,
@@ -395,32 +418,36 @@ pause_before_retry(guint pause_ms, GCancellable *cancellable)
 }
 
 gboolean
+scope_fetch_retry(GError *failure, guint n_done, guint n_attempts, guint backoff_ms,
+                  GCancellable *cancellable, GError **error)
+{
+    if (n_done >= MAX(n_attempts, 1) || !is_transient(failure)) {
+        g_propagate_error(error, failure);
+        return FALSE;
+    }
+    g_error_free(failure);
+    pause_before_retry(MIN(backoff_ms << MIN(n_done - 1, 16u), MAX_BACKOFF_MS), cancellable);
+    return !g_cancellable_set_error_if_cancelled(cancellable, error);
+}
+
+gboolean
 scope_fetch_file(SoupSession *session, const ScopeFetch *fetch, GCancellable *cancellable,
                  GError **error)
 {
     g_autofree char *folder = g_path_get_dirname(fetch->path);
-    guint pause_ms = fetch->backoff_ms;
 
     if (g_mkdir_with_parents(folder, 0755) != 0)
-        return set_errno_error(error, "Making", folder, errno);
-    for (guint try = 1;; try++) {
+        return set_errno_error(error, "Creating", folder, errno);
+    for (guint n_done = 1;; n_done++) {
         g_autoptr(GError) failure = NULL;
-
         if (attempt(session, fetch, cancellable, &failure))
             return TRUE;
-        if (try >= MAX(fetch->n_attempts, 1) || !is_transient(failure)) {
-            if (failure->domain == SCOPE_FETCH_ERROR ||
-                g_error_matches(failure, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-                g_propagate_error(error, g_steal_pointer(&failure));
-            else
-                g_set_error(error, SCOPE_FETCH_ERROR, SCOPE_FETCH_ERROR_NETWORK, "%s: %s",
-                            fetch->url, failure->message);
+        if (failure->domain != SCOPE_FETCH_ERROR &&
+            !g_error_matches(failure, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+            g_prefix_error(&failure, "%s: ", fetch->url);
+        if (!scope_fetch_retry(g_steal_pointer(&failure), n_done, fetch->n_attempts,
+                               fetch->backoff_ms, cancellable, error))
             return FALSE;
-        }
-        pause_before_retry(pause_ms, cancellable);
-        if (g_cancellable_set_error_if_cancelled(cancellable, error))
-            return FALSE;
-        pause_ms = MIN(pause_ms * 2, MAX_BACKOFF_MS);
     }
 }
 
@@ -441,36 +468,80 @@ parse_next_link(const char *link)
     return NULL;
 }
 
+/* Reads @body to its end, or to @max_bytes; NULL with @error set when it is longer. */
+static GByteArray *
+read_all(GInputStream *body, gsize max_bytes, const char *url, GCancellable *cancellable,
+         GError **error)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    guint8 block[16384];
+
+    for (;;) {
+        gssize got = g_input_stream_read(body, block, sizeof block, cancellable, error);
+        if (got < 0)
+            return NULL;
+        if (got == 0)
+            return g_steal_pointer(&bytes);
+        if (bytes->len + (gsize)got > max_bytes) {
+            g_set_error(error, SCOPE_FETCH_ERROR, SCOPE_FETCH_ERROR_FAILED,
+                        "%s answers with more than %zu bytes", url, max_bytes);
+            return NULL;
+        }
+        g_byte_array_append(bytes, block, (guint)got);
+    }
+}
+
+void
+scope_fetch_reply_clear(ScopeFetchReply *reply)
+{
+    g_clear_pointer(&reply->page, g_free);
+}
+
+gboolean
+scope_fetch_probe(SoupSession *session, const char *url, ScopeFetchReply *ret_reply,
+                  GCancellable *cancellable, GError **error)
+{
+    g_autoptr(SoupMessage) message = NULL;
+    g_autoptr(GInputStream) body = send_get(session, url, NULL, 0, &message, cancellable, error);
+    ScopeFetchReply reply = {.size_bytes = -1};
+
+    if (!body)
+        return FALSE;
+    if (soup_message_get_status(message) != 200) {
+        set_status_error(error, soup_message_get_status(message), url, FALSE);
+        return FALSE;
+    }
+    SoupMessageHeaders *headers = soup_message_get_response_headers(message);
+    if (is_page(message)) {
+        GByteArray *bytes = read_all(body, MAX_PAGE_BYTES, url, cancellable, error);
+        if (!bytes)
+            return FALSE;
+        g_byte_array_append(bytes, (const guint8 *)"", 1);
+        reply.page = (char *)g_byte_array_free(bytes, FALSE);
+    } else if (soup_message_headers_get_encoding(headers) == SOUP_ENCODING_CONTENT_LENGTH) {
+        reply.size_bytes = soup_message_headers_get_content_length(headers);
+    }
+    *ret_reply = reply;
+    return TRUE;
+}
+
 GBytes *
 scope_fetch_json(SoupSession *session, const char *url, const char *token, char **ret_next_url,
                  GCancellable *cancellable, GError **error)
 {
     g_autoptr(SoupMessage) message = NULL;
     g_autoptr(GInputStream) body = send_get(session, url, token, 0, &message, cancellable, error);
-    g_autoptr(GByteArray) bytes = g_byte_array_new();
-    guint8 block[16384];
-
     if (!body)
         return NULL;
     if (soup_message_get_status(message) != 200) {
-        set_status_error(error, soup_message_get_status(message), url);
+        set_status_error(error, soup_message_get_status(message), url, TRUE);
         return NULL;
     }
-    for (;;) {
-        gssize got = g_input_stream_read(body, block, sizeof block, cancellable, error);
-        if (got < 0)
-            return NULL;
-        if (got == 0)
-            break;
-        if (bytes->len + (gsize)got > MAX_JSON_BYTES) {
-            g_set_error(error, SCOPE_FETCH_ERROR, SCOPE_FETCH_ERROR_FAILED,
-                        "%s answers with more than %d bytes", url, MAX_JSON_BYTES);
-            return NULL;
-        }
-        g_byte_array_append(bytes, block, (guint)got);
-    }
+    GByteArray *bytes = read_all(body, MAX_JSON_BYTES, url, cancellable, error);
+    if (!bytes)
+        return NULL;
     if (ret_next_url)
         *ret_next_url = parse_next_link(
             soup_message_headers_get_list(soup_message_get_response_headers(message), "Link"));
-    return g_byte_array_free_to_bytes(g_steal_pointer(&bytes));
+    return g_byte_array_free_to_bytes(bytes);
 }

@@ -19,7 +19,8 @@ G_BEGIN_DECLS
  * ScopeFetchErrorCode:
  * @SCOPE_FETCH_ERROR_FAILED: anything else; the message says what
  * @SCOPE_FETCH_ERROR_UNAUTHORIZED: 401: a token is needed or wrong
- * @SCOPE_FETCH_ERROR_FORBIDDEN: 403: the licence of the repository has to be accepted
+ * @SCOPE_FETCH_ERROR_FORBIDDEN: 403: the licence of the repository has to be accepted, or the file
+ * is not public
  * @SCOPE_FETCH_ERROR_NOT_FOUND: 404
  * @SCOPE_FETCH_ERROR_RATE_LIMITED: 429 after every attempt
  * @SCOPE_FETCH_ERROR_NETWORK: connections that fail or end early, 5xx, after every attempt
@@ -57,6 +58,7 @@ typedef void (*ScopeFetchProgress)(gint64 n_bytes, gint64 total_bytes, gpointer 
 /**
  * ScopeFetch:
  * @url: http or https
+ * @is_hub: of the Hugging Face Hub: what a refusal means and what helps
  * @token: (nullable): bearer token, sent to the host of @url only, not to hosts it redirects to
  * @path: where the file goes; its folder is made
  * @size_bytes: expected size, or -1
@@ -70,6 +72,7 @@ typedef void (*ScopeFetchProgress)(gint64 n_bytes, gint64 total_bytes, gpointer 
  */
 typedef struct {
     const char *url;
+    gboolean is_hub;
     const char *token;
     const char *path;
     gint64 size_bytes;
@@ -106,6 +109,59 @@ SoupSession *scope_fetch_session_new(void);
  */
 gboolean scope_fetch_file(SoupSession *session, const ScopeFetch *fetch, GCancellable *cancellable,
                           GError **error);
+
+/**
+ * scope_fetch_retry:
+ * @failure: (transfer full): why the last attempt failed
+ * @n_done: attempts so far
+ * @n_attempts: how many there are in all
+ * @backoff_ms: pause before the second attempt; doubles each time
+ * @cancellable: (nullable): ends the pause at once
+ * @error: (nullable): set to @failure when there is no further attempt
+ *
+ * Pauses before another attempt, if @failure is one that may pass: the network, the server, too
+ * many requests, or a file that was damaged.
+ *
+ * Thread: a download thread; blocks for the pause.
+ * Errors: @failure, G_IO_ERROR_CANCELLED.
+ * Returns: whether to try again.
+ */
+gboolean scope_fetch_retry(GError *failure, guint n_done, guint n_attempts, guint backoff_ms,
+                           GCancellable *cancellable, GError **error);
+
+/**
+ * ScopeFetchReply:
+ * @page: (nullable): the reply's text where it is a web page; at most 1 MiB
+ * @size_bytes: of the file otherwise, or -1 when the server does not tell
+ *
+ * How a server answers. Clear with scope_fetch_reply_clear().
+ */
+typedef struct {
+    char *page;
+    gint64 size_bytes;
+} ScopeFetchReply;
+
+/** scope_fetch_reply_clear: frees the text. Thread: any. */
+void scope_fetch_reply_clear(ScopeFetchReply *reply);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ScopeFetchReply, scope_fetch_reply_clear)
+
+/**
+ * scope_fetch_probe:
+ * @session: of this thread
+ * @url: http or https, not of the hub
+ * @ret_reply: filled; untouched on failure
+ * @cancellable: (nullable): ends it at once
+ * @error: (nullable): set on failure
+ *
+ * Asks for a file and looks at the head of the reply only, unless it is a page.
+ *
+ * Thread: a download thread; blocks until done.
+ * Errors: SCOPE_FETCH_ERROR, G_IO_ERROR_CANCELLED.
+ * Returns: %TRUE, or %FALSE with @error set.
+ */
+gboolean scope_fetch_probe(SoupSession *session, const char *url, ScopeFetchReply *ret_reply,
+                           GCancellable *cancellable, GError **error);
 
 /**
  * scope_fetch_json:

@@ -6,6 +6,7 @@
 
 #include <json-glib/json-glib.h>
 
+#include "server/scope-drive.h"
 #include "server/scope-fetch.h"
 
 #define MAX_PAGES 100
@@ -168,18 +169,22 @@ list_repository(const ScopeHub *hub, SoupSession *session, const ScopeArtifact *
     return g_steal_pointer(&list);
 }
 
+/* One file, which may be an archive: see scope_drive_unpack(). */
 static GPtrArray *
-list_drive(const ScopeHub *hub, const ScopeArtifact *artifact)
+list_drive(const ScopeHub *hub, SoupSession *session, const ScopeArtifact *artifact,
+           GCancellable *cancellable, GError **error)
 {
+    gint64 size_bytes = -1;
+    char *url = scope_drive_find(hub->drive_endpoint, session, artifact->drive_file_id, &size_bytes,
+                                 cancellable, error);
+
+    if (!url)
+        return NULL;
     GPtrArray *list = g_ptr_array_new_with_free_func(hub_file_free);
     ScopeHubFile *file = g_new0(ScopeHubFile, 1);
-    g_autofree char *id = g_uri_escape_string(artifact->drive_file_id, NULL, FALSE);
-
-    file->path = g_strdup(artifact->files && artifact->files[0] ? artifact->files[0]
-                                                                : artifact->drive_file_id);
-    file->url =
-        g_strdup_printf("%s/download?id=%s&export=download&confirm=t", hub->drive_endpoint, id);
-    file->size_bytes = -1;
+    file->path = g_strconcat(artifact->drive_file_id, ".download", NULL);
+    file->url = url;
+    file->size_bytes = size_bytes;
     g_ptr_array_add(list, file);
     return list;
 }
@@ -218,5 +223,5 @@ scope_hub_list(const ScopeHub *hub, SoupSession *session, const ScopeArtifact *a
         return list_repository(hub, session, artifact, cancellable, error);
     if (artifact->url)
         return list_address(artifact);
-    return list_drive(hub, artifact);
+    return list_drive(hub, session, artifact, cancellable, error);
 }

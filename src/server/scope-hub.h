@@ -33,7 +33,8 @@ typedef struct {
 
 /**
  * ScopeHubFile:
- * @path: below the artifact's folder, relative, without `..`
+ * @path: below the artifact's folder, relative, without `..`; of a Google Drive file a name of its
+ *   own, see scope_drive_unpack()
  * @url: where it is fetched from
  * @size_bytes: or -1 when the service does not tell
  * @sha256: (nullable): of files in large-file storage; of others its first digits, where the name

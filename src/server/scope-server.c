@@ -183,7 +183,8 @@ scope_server_start(ScopeServer *server, GError **error)
     const ScopeServerOptions *options = &server->options;
     const char *hf_token = options->hf_token;
     ScopeHub hub = {.endpoint = options->hub_endpoint ? options->hub_endpoint : SCOPE_HUB_ENDPOINT,
-                    .drive_endpoint = SCOPE_DRIVE_ENDPOINT};
+                    .drive_endpoint =
+                        options->drive_endpoint ? options->drive_endpoint : SCOPE_DRIVE_ENDPOINT};
 
     g_return_val_if_fail(!server->http, FALSE);
     if (!make_folder(options->data_dir, error) || !make_folder(options->models_dir, error) ||

@@ -57,6 +57,7 @@ typedef void (*ScopeServerRestart)(gpointer user_data);
  * @ice_address: (nullable): ICE uses this local address only
  * @ice_servers_json: (nullable): static list, JSON array of {urls, username, credential}
  * @hub_endpoint: (nullable): where model files are fetched from instead of the Hugging Face Hub
+ * @drive_endpoint: (nullable): the same for Google Drive's download service
  * @hf_token: (nullable): Hugging Face token, for model files and TURN credentials
  * @civitai_token: (nullable): token from the environment
  * @twilio_account_sid: (nullable): TURN through Twilio
@@ -94,6 +95,7 @@ typedef struct {
     const char *ice_address;
     const char *ice_servers_json;
     const char *hub_endpoint;
+    const char *drive_endpoint;
     const char *hf_token;
     const char *civitai_token;
     const char *twilio_account_sid;

@@ -14,6 +14,8 @@ typedef struct {
     char *repo_id;
     char *path;
     gsize n_bytes;
+    GBytes *bytes; /* (nullable) */
+    gint64 announced;
     gboolean is_large;
     HubFault fault;
     guint n_faults;
@@ -32,6 +34,8 @@ struct _HubStandIn {
     char *token;
     ScopeLock lock;
     GPtrArray *files;
+    guint n_listing_faults;
+    guint listing_status;
 };
 
 void
@@ -47,6 +51,7 @@ file_free(gpointer data)
     File *file = data;
     g_free(file->repo_id);
     g_free(file->path);
+    g_clear_pointer(&file->bytes, g_bytes_unref);
     g_free(file);
 }
 
@@ -78,6 +83,11 @@ send_tree(HubStandIn *hub, GOutputStream *out, const char *repo_id, guint page)
     guint index = 0;
 
     SCOPE_LOCK_GUARD(&hub->lock);
+    if (hub->n_listing_faults > 0) {
+        hub->n_listing_faults--;
+        send_text(out, hub->listing_status, "", "no");
+        return;
+    }
     for (guint i = 0; i < hub->files->len; i++) {
         const File *file = hub->files->pdata[i];
         if (strcmp(file->repo_id, repo_id) != 0)
@@ -93,11 +103,12 @@ send_tree(HubStandIn *hub, GOutputStream *out, const char *repo_id, guint page)
         if (entry / PAGE_ENTRIES < page)
             continue;
         g_autofree char *checksum = checksum_of(file->n_bytes);
-        g_string_append_printf(body, "%s{\"type\":\"file\",\"path\":\"%s\",\"size\":%zu",
-                               body->len > 1 ? "," : "", file->path, file->n_bytes);
+        g_string_append_printf(body,
+                               "%s{\"type\":\"file\",\"path\":\"%s\",\"size\":%" G_GINT64_FORMAT,
+                               body->len > 1 ? "," : "", file->path, file->announced);
         if (file->is_large)
-            g_string_append_printf(body, ",\"lfs\":{\"oid\":\"%s\",\"size\":%zu}", checksum,
-                                   file->n_bytes);
+            g_string_append_printf(body, ",\"lfs\":{\"oid\":\"%s\",\"size\":%" G_GINT64_FORMAT "}",
+                                   checksum, file->announced);
         g_string_append(body, "}");
     }
     g_string_append(body, "]");
@@ -133,7 +144,10 @@ send_file(HubStandIn *hub, GOutputStream *out, File *file, gsize start)
         send_text(out, 416, "", "");
         return;
     }
-    hub_stand_in_fill(bytes, file->n_bytes);
+    if (file->bytes)
+        memcpy(bytes, g_bytes_get_data(file->bytes, NULL), file->n_bytes);
+    else
+        hub_stand_in_fill(bytes, file->n_bytes);
     if (fault == HUB_FAULT_DAMAGE)
         bytes[file->n_bytes - 1] ^= 0xff;
     n_bytes = file->n_bytes - start;
@@ -168,9 +182,39 @@ find_file(HubStandIn *hub, const char *path)
     return NULL;
 }
 
+/* As Google Drive does it: pages with status 200, and a form whose uuid opens the way. */
+static void
+send_drive(HubStandIn *hub, GOutputStream *out, File *file, const char *target, gsize start)
+{
+    const char *html = "Content-Type: text/html; charset=utf-8\r\n";
+    g_autofree char *login = g_strdup_printf("Location: %s/ServiceLogin?x=1\r\n", hub->url);
+    g_autofree char *form = g_strdup_printf(
+        "<!DOCTYPE html><html><head><title>Google Drive - Virus scan warning</title></head><body>"
+        "<p>%s is too large for Google to scan for viruses.</p>"
+        "<form id=\"download-form\" action=\"%s/download\" method=\"get\">"
+        "<input type=\"submit\" id=\"uc-download-link\" value=\"Download anyway\"/>"
+        "<input type=\"hidden\" name=\"id\" value=\"%s\">"
+        "<input type=\"hidden\" name=\"export\" value=\"download\">"
+        "<input type=\"hidden\" name=\"confirm\" value=\"t\">"
+        "<input type=\"hidden\" name=\"uuid\" value=\"8a7b&amp;c\"></form></body></html>",
+        file->path, hub->url, file->path);
+
+    if (file->fault == HUB_FAULT_CONFIRM && !strstr(target, "uuid=8a7b%26c"))
+        send_text(out, 200, html, form);
+    else if (file->fault == HUB_FAULT_LOGIN)
+        send_text(out, 302, login, "");
+    else if (file->fault == HUB_FAULT_QUOTA)
+        send_text(out, 200, html,
+                  "<html><head><title>Google Drive - Quota exceeded</title></head><body>"
+                  "Sorry, you can&#39;t view or download this file at this time.</body></html>");
+    else
+        send_file(hub, out, file, start);
+}
+
 /*
  * Answers /api/models/<owner>/<name>/tree/main, /<owner>/<name>/resolve/main/<path>, which
- * redirects to /cdn/<path> on another name of this host, and Google Drive's /download?id=.
+ * redirects to /cdn/<path> on another name of this host, and Google Drive's /download?id=, which
+ * never sees the token.
  */
 static void
 answer(HubStandIn *hub, GOutputStream *out, const char *target, const char *authorization,
@@ -183,10 +227,14 @@ answer(HubStandIn *hub, GOutputStream *out, const char *target, const char *auth
         g_autofree char *path = g_strdup(strchr(target + 1, target[1] == 'c' ? '/' : '=') + 1);
         path[strcspn(path, "&")] = '\0';
         File *file = find_file(hub, path);
-        if (!file || (authorization && target[1] == 'c'))
+        if (!file || authorization)
             send_text(out, file ? 400 : 404, "", "the token reached another host");
+        else if (target[1] == 'd')
+            send_drive(hub, out, file, target, start);
         else
             send_file(hub, out, file, start);
+    } else if (g_str_has_prefix(target, "/ServiceLogin")) {
+        send_text(out, 200, "Content-Type: text/html\r\n", "<html>Sign in</html>");
     } else if (wanted && g_strcmp0(authorization, wanted) != 0) {
         send_text(out, 401, "", "{\"error\":\"Invalid username or password.\"}");
     } else if (g_str_has_prefix(target, "/api/models/")) {
@@ -322,9 +370,29 @@ hub_stand_in_add(HubStandIn *hub, const char *repo_id, const char *path, gsize n
     file->repo_id = g_strdup(repo_id);
     file->path = g_strdup(path);
     file->n_bytes = n_bytes;
+    file->announced = (gint64)n_bytes;
     file->is_large = is_large;
     SCOPE_LOCK_GUARD(&hub->lock);
     g_ptr_array_add(hub->files, file);
+}
+
+void
+hub_stand_in_set_bytes(HubStandIn *hub, const char *path, GBytes *bytes)
+{
+    File *file = find_file(hub, path);
+
+    SCOPE_LOCK_GUARD(&hub->lock);
+    file->bytes = g_bytes_ref(bytes);
+    file->n_bytes = g_bytes_get_size(bytes);
+}
+
+void
+hub_stand_in_announce(HubStandIn *hub, const char *path, gint64 n_bytes)
+{
+    File *file = find_file(hub, path);
+
+    SCOPE_LOCK_GUARD(&hub->lock);
+    file->announced = n_bytes;
 }
 
 void
@@ -337,6 +405,14 @@ hub_stand_in_set_fault(HubStandIn *hub, const char *path, HubFault fault, guint 
     file->fault = fault;
     file->n_faults = n_times;
     file->status = status;
+}
+
+void
+hub_stand_in_fail_listing(HubStandIn *hub, guint n_times, guint status)
+{
+    SCOPE_LOCK_GUARD(&hub->lock);
+    hub->n_listing_faults = n_times;
+    hub->listing_status = status;
 }
 
 guint

@@ -16,6 +16,9 @@
  * @HUB_FAULT_DAMAGE: deliver other bytes of the same length
  * @HUB_FAULT_IGNORE_RANGE: deliver everything with 200
  * @HUB_FAULT_STALL: send half, then wait until the stand-in ends
+ * @HUB_FAULT_CONFIRM: Google Drive: ask for a confirmation first, however often
+ * @HUB_FAULT_QUOTA: Google Drive: say that the quota is used up
+ * @HUB_FAULT_LOGIN: Google Drive: lead to a login
  */
 typedef enum {
     HUB_FAULT_NONE = 0,
@@ -24,6 +27,9 @@ typedef enum {
     HUB_FAULT_DAMAGE,
     HUB_FAULT_IGNORE_RANGE,
     HUB_FAULT_STALL,
+    HUB_FAULT_CONFIRM,
+    HUB_FAULT_QUOTA,
+    HUB_FAULT_LOGIN,
 } HubFault;
 
 typedef struct _HubStandIn HubStandIn;
@@ -43,9 +49,18 @@ const char *hub_stand_in_get_url(HubStandIn *hub);
 void hub_stand_in_add(HubStandIn *hub, const char *repo_id, const char *path, gsize n_bytes,
                       gboolean is_large);
 
+/** hub_stand_in_set_bytes: what @path consists of instead. */
+void hub_stand_in_set_bytes(HubStandIn *hub, const char *path, GBytes *bytes);
+
+/** hub_stand_in_announce: the size of @path that the listing tells. */
+void hub_stand_in_announce(HubStandIn *hub, const char *path, gint64 n_bytes);
+
 /** hub_stand_in_set_fault: what goes wrong at @path, and how often. */
 void hub_stand_in_set_fault(HubStandIn *hub, const char *path, HubFault fault, guint n_times,
                             guint status);
+
+/** hub_stand_in_fail_listing: the next @n_times listings answer @status. */
+void hub_stand_in_fail_listing(HubStandIn *hub, guint n_times, guint status);
 
 /** hub_stand_in_count: deliveries of @path that were begun, and the bytes sent for them. */
 guint hub_stand_in_count(HubStandIn *hub, const char *path, gsize *ret_n_bytes);

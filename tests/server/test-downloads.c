@@ -5,11 +5,15 @@
  */
 #include "server/scope-downloads.h"
 
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
+#include <zlib.h>
 
 #include "hub-stand-in.h"
 #include "server/scope-fetch.h"
+#include "server/scope-unzip.h"
 
 #define N_BYTES 200000
 #define WAIT_US (20 * G_USEC_PER_SEC)
@@ -247,10 +251,209 @@ test_file_that_is_not_there(Fixture *fixture, gconstpointer token)
 }
 
 static void
+test_listing_is_asked_again(Fixture *fixture, gconstpointer token)
+{
+    hub_stand_in_fail_listing(fixture->hub, 2, 503);
+    g_assert_null(download(fixture, &one_file));
+    hub_stand_in_fail_listing(fixture->hub, 99, 500);
+    g_autofree char *error = download(fixture, &many_files);
+    g_assert_nonnull(strstr(error, "answered 500"));
+}
+
+static void
+test_disk_full(Fixture *fixture, gconstpointer token)
+{
+    hub_stand_in_announce(fixture->hub, "weights.bin", G_MAXINT64 / 2);
+    g_autofree char *error = download(fixture, &one_file);
+    g_assert_nonnull(strstr(error, "make room"));
+    g_assert_nonnull(strstr(error, "weights.bin"));
+    g_assert_cmpuint(hub_stand_in_count(fixture->hub, "weights.bin", NULL), ==, 0);
+    assert_no_file(fixture, "model/weights.bin");
+}
+
+static void
+test_checksum_in_name(Fixture *fixture, gconstpointer token)
+{
+    g_autofree guint8 *bytes = g_malloc(N_BYTES);
+    hub_stand_in_fill(bytes, N_BYTES);
+    g_autofree char *sum = g_compute_checksum_for_data(G_CHECKSUM_SHA256, bytes, N_BYTES);
+    g_autofree char *good = g_strdup_printf("net-%.8s.pth", sum);
+    g_autofree char *url = g_strconcat(hub_stand_in_get_url(fixture->hub), "/cdn", NULL);
+    const char *const good_files[] = {good, NULL};
+    const char *const bad_files[] = {"net-00000000.pth", NULL};
+    const ScopeArtifact right = {.url = url, .name = "net", .files = good_files};
+    const ScopeArtifact wrong = {.url = url, .name = "net", .files = bad_files};
+
+    hub_stand_in_add(fixture->hub, "", good, N_BYTES, FALSE);
+    hub_stand_in_add(fixture->hub, "", "net-00000000.pth", N_BYTES, FALSE);
+    g_assert_null(download(fixture, &right));
+    g_assert_null(scope_artifact_find_missing(&right, fixture->folder));
+    g_autofree char *error = download(fixture, &wrong);
+    g_assert_nonnull(strstr(error, "sha256"));
+    assert_no_file(fixture, "net/net-00000000.pth");
+}
+
+/* ---- Google Drive -------------------------------------------------------------------------- */
+
+static void
+put32(GByteArray *to, guint32 value, guint n_bytes)
+{
+    for (guint i = 0; i < n_bytes; i++) {
+        guint8 byte = (guint8)(value >> (8 * i));
+        g_byte_array_append(to, &byte, 1);
+    }
+}
+
+/* A header of a zip archive: what the local and the central one have in common, and the name. */
+static void
+put_header(GByteArray *zip, gboolean is_central, guint32 crc, guint32 packed, const char *name,
+           guint32 offset)
+{
+    put32(zip, is_central ? 0x02014b50 : 0x04034b50, 4);
+    put32(zip, 20, is_central ? 2 : 0);
+    put32(zip, 20, 2);
+    put32(zip, 0, 2);
+    put32(zip, 8, 2);
+    put32(zip, 0, 4);
+    put32(zip, crc, 4);
+    put32(zip, packed, 4);
+    put32(zip, N_BYTES, 4);
+    put32(zip, (guint32)strlen(name), 2);
+    put32(zip, 0, 2);
+    if (is_central) {
+        put32(zip, 0, 4);
+        put32(zip, 0, 4);
+        put32(zip, 0, 2);
+        put32(zip, offset, 4);
+    }
+    g_byte_array_append(zip, (const guint8 *)name, (guint)strlen(name));
+}
+
+/* An archive of the known bytes under @name. */
+static GBytes *
+make_zip(const char *name)
+{
+    GByteArray *zip = g_byte_array_new();
+    g_autofree guint8 *bytes = g_malloc(N_BYTES);
+    g_autofree guint8 *packed = g_malloc(2 * N_BYTES);
+    z_stream stream = {
+        .next_in = bytes, .avail_in = N_BYTES, .next_out = packed, .avail_out = 2 * N_BYTES};
+    guint32 crc, directory;
+
+    hub_stand_in_fill(bytes, N_BYTES);
+    crc = (guint32)crc32(0, bytes, N_BYTES);
+    g_assert_cmpint(deflateInit2(&stream, 6, Z_DEFLATED, -MAX_WBITS, 8, 0), ==, Z_OK);
+    g_assert_cmpint(deflate(&stream, Z_FINISH), ==, Z_STREAM_END);
+    put_header(zip, FALSE, crc, (guint32)stream.total_out, name, 0);
+    g_byte_array_append(zip, packed, (guint)stream.total_out);
+    directory = zip->len;
+    put_header(zip, TRUE, crc, (guint32)stream.total_out, name, 0);
+    deflateEnd(&stream);
+    const guint32 n_directory = zip->len - directory;
+    put32(zip, 0x06054b50, 4);
+    put32(zip, 0, 4);
+    put32(zip, 1, 2);
+    put32(zip, 1, 2);
+    put32(zip, n_directory, 4);
+    put32(zip, directory, 4);
+    put32(zip, 0, 2);
+    return g_byte_array_free_to_bytes(zip);
+}
+
+static void
 test_drive(Fixture *fixture, gconstpointer token)
 {
     g_assert_null(download(fixture, &on_drive));
     assert_file(fixture, "drive/weights.bin", N_BYTES);
+    assert_no_file(fixture, "drive/weights.bin.download");
+}
+
+static void
+test_drive_confirmation(Fixture *fixture, gconstpointer token)
+{
+    hub_stand_in_set_fault(fixture->hub, "weights.bin", HUB_FAULT_CONFIRM, 1, 0);
+    g_assert_null(download(fixture, &on_drive));
+    assert_file(fixture, "drive/weights.bin", N_BYTES);
+}
+
+static void
+test_drive_refusals(Fixture *fixture, gconstpointer token)
+{
+    static const struct {
+        HubFault fault;
+        guint status;
+        const char *says;
+    } cases[] = {{HUB_FAULT_QUOTA, 0, "too many have fetched"},
+                 {HUB_FAULT_LOGIN, 0, "not shared with everyone"},
+                 {HUB_FAULT_STATUS, 403, "not public"},
+                 {HUB_FAULT_STATUS, 404, "no such file"},
+                 {HUB_FAULT_STATUS, 429, "wait some minutes"}};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        hub_stand_in_set_fault(fixture->hub, "weights.bin", cases[i].fault, 99, cases[i].status);
+        g_autofree char *error = download(fixture, &on_drive);
+        g_assert_nonnull(strstr(error, cases[i].says));
+        g_assert_null(strstr(error, "HF_TOKEN"));
+    }
+    assert_no_file(fixture, "drive/weights.bin");
+    hub_stand_in_set_fault(fixture->hub, "weights.bin", HUB_FAULT_CUT, 2, 0);
+    g_assert_null(download(fixture, &on_drive));
+    assert_file(fixture, "drive/weights.bin", N_BYTES);
+}
+
+static void
+test_drive_archive(Fixture *fixture, gconstpointer token)
+{
+    g_autoptr(GBytes) zip = make_zip("train_log/weights.bin");
+
+    hub_stand_in_set_bytes(fixture->hub, "weights.bin", zip);
+    g_assert_null(download(fixture, &on_drive));
+    assert_file(fixture, "drive/weights.bin", N_BYTES);
+    assert_no_file(fixture, "drive/weights.bin.download");
+    assert_no_file(fixture, "drive/train_log");
+}
+
+static void
+test_drive_archive_damaged(Fixture *fixture, gconstpointer token)
+{
+    g_autoptr(GBytes) zip = make_zip("weights.bin");
+    gsize n_bytes = 0;
+    g_autofree guint8 *bytes = g_memdup2(g_bytes_get_data(zip, &n_bytes), g_bytes_get_size(zip));
+    g_autoptr(GBytes) damaged = NULL;
+
+    bytes[n_bytes / 2] ^= 0x55;
+    damaged = g_bytes_new(bytes, n_bytes);
+    hub_stand_in_set_bytes(fixture->hub, "weights.bin", damaged);
+    g_autofree char *error = download(fixture, &on_drive);
+    g_assert_nonnull(strstr(error, "damaged"));
+    assert_no_file(fixture, "drive/weights.bin");
+    assert_no_file(fixture, "drive/weights.bin.incomplete");
+    assert_no_file(fixture, "drive/weights.bin.download");
+}
+
+/* Every byte of an archive's headers may lie; nothing is read or written outside. */
+static void
+test_unzip_lies(void)
+{
+    g_autoptr(GBytes) zip = make_zip("a/weights.bin");
+    gsize n_bytes = 0;
+    g_autofree guint8 *bytes = g_memdup2(g_bytes_get_data(zip, &n_bytes), g_bytes_get_size(zip));
+    int fd = g_open("/dev/null", O_WRONLY, 0);
+
+    for (gsize at = n_bytes - 90; at < n_bytes; at++) {
+        for (guint value = 0; value < 256; value += 51) {
+            const guint8 kept = bytes[at];
+            bytes[at] = (guint8)value;
+            g_autoptr(ScopeUnzip) archive = scope_unzip_open(bytes, n_bytes);
+            const ScopeUnzipEntry *entry =
+                archive ? scope_unzip_find(archive, "weights.bin") : NULL;
+            if (entry)
+                scope_unzip_extract(archive, entry, fd, NULL);
+            bytes[at] = kept;
+        }
+    }
+    close(fd);
+    g_assert_null(scope_unzip_open(bytes, 10));
 }
 
 static void
@@ -295,8 +498,16 @@ main(int argc, char **argv)
     ADD("refusals-name-the-remedy", test_refusals_name_the_remedy);
     ADD("missing-token", test_missing_token);
     ADD("file-that-is-not-there", test_file_that_is_not_there);
+    ADD("listing-is-asked-again", test_listing_is_asked_again);
+    ADD("disk-full", test_disk_full);
+    ADD("checksum-in-name", test_checksum_in_name);
     ADD("drive", test_drive);
+    ADD("drive-confirmation", test_drive_confirmation);
+    ADD("drive-refusals", test_drive_refusals);
+    ADD("drive-archive", test_drive_archive);
+    ADD("drive-archive-damaged", test_drive_archive_damaged);
     ADD("cancel-and-resume", test_cancel_and_resume);
 #undef ADD
+    g_test_add_func("/downloads/unzip-lies", test_unzip_lies);
     return g_test_run();
 }
