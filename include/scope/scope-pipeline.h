@@ -86,8 +86,11 @@ typedef struct _ScopeOutput ScopeOutput;
 /** ScopeLoadProgress: reports the progress of a load. Opaque; valid during load(). */
 typedef struct _ScopeLoadProgress ScopeLoadProgress;
 
+/** ScopeHost: the services that the program offers to a pipeline; see struct _ScopeHost. */
+typedef struct _ScopeHost ScopeHost;
+
 /**
- * ScopeHost: the services that the program offers to a pipeline.
+ * struct _ScopeHost: grows at its end; @size tells what is there.
  * @abi_version: SCOPE_ABI_VERSION of the program
  * @size: bytes of this structure in the program
  * @n_cpus: cores that the pipeline may use, >= 1
@@ -100,8 +103,15 @@ typedef struct _ScopeLoadProgress ScopeLoadProgress;
  * @output_push: (transfer full): appends @frame to port @port. Thread: the worker, inside process()
  * @progress: tells @stage (user-visible text) and @ratio 0..1, or < 0 when unknown; returns %FALSE
  *   when the load was cancelled and should return. Thread: the loader, inside load()
+ * @share_dir: (nullable): where files that came with the program lie, such as the weights of `mini`
+ * @lora_path: (transfer full): the adapter file that a client calls @name, or %NULL with @error
+ *   set; it lies in one of the folders for adapters. Thread: any but main, may block
+ * @image_load: (transfer full): the picture that a client calls @name as RGB24 in its own size, or
+ *   %NULL with @error set. Thread: any but main, blocks while it is decoded
+ * @output_timing: adds to the statistics that part @name (a literal) of this chunk took @us
+ *   microseconds; calls with the same name add up. Thread: the worker, inside process()
  */
-typedef struct {
+struct _ScopeHost {
     guint32 abi_version;
     guint32 size;
     guint32 n_cpus;
@@ -112,7 +122,11 @@ typedef struct {
     void (*frame_unref)(ScopeFrame *frame);
     void (*output_push)(ScopeOutput *output, const char *port, ScopeFrame *frame);
     gboolean (*progress)(ScopeLoadProgress *progress, const char *stage, gdouble ratio);
-} ScopeHost;
+    const char *share_dir;
+    char *(*lora_path)(const ScopeHost *host, const char *name, GError **error);
+    ScopeFrame *(*image_load)(const ScopeHost *host, const char *name, GError **error);
+    void (*output_timing)(ScopeOutput *output, const char *name, gint64 us);
+};
 
 /**
  * ScopeCall: the input of one process() call.

@@ -198,7 +198,7 @@ fill_options(ScopeServerOptions *options, const ScopeConfig *config, ScopeProgra
     options->is_managed = g_getenv("DAYDREAM_SCOPE_MANAGED") != NULL;
     options->registry = program->registry;
     options->plugins = program->plugins;
-    options->services = &program->host;
+    options->services = &program->services.host;
     options->restart = on_restart;
     options->restart_data = serve;
 }

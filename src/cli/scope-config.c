@@ -50,18 +50,18 @@ resolve_string(char **slot, const char *const *variables, const char *fallback)
 
 #define VARIABLES(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-/* Plugins that came with the program: beside the binary in a build tree, else where it installs. */
+/* What came with the program: beside the binary in a build tree, else where it installs. */
 static char *
-find_bundled_plugins(void)
+find_bundled(const char *name, const char *installed)
 {
     g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
     if (self) {
         g_autofree char *folder = g_path_get_dirname(self);
-        g_autofree char *beside = g_build_filename(folder, "plugins", NULL);
+        g_autofree char *beside = g_build_filename(folder, name, NULL);
         if (g_file_test(beside, G_FILE_TEST_IS_DIR))
             return g_steal_pointer(&beside);
     }
-    return g_strdup(SCOPE_PLUGINS_DIR);
+    return g_strdup(installed);
 }
 
 void
@@ -89,7 +89,9 @@ scope_config_resolve(ScopeConfig *config)
     resolve_folder(&config->plugins_dir, VARIABLES("DAYDREAM_SCOPE_PLUGINS_DIR"),
                    g_build_filename(base, "plugins", NULL));
     if (!config->bundled_plugins_dir)
-        config->bundled_plugins_dir = find_bundled_plugins();
+        config->bundled_plugins_dir = find_bundled("plugins", SCOPE_PLUGINS_DIR);
+    if (!config->share_dir)
+        config->share_dir = find_bundled("share", SCOPE_SHARE_DIR);
 
     resolve_string(&config->host, VARIABLES("SCOPE_HOST"), "127.0.0.1");
     resolve_string(&config->pipeline, VARIABLES("PIPELINE"), NULL);
@@ -109,7 +111,7 @@ scope_config_clear(ScopeConfig *config)
         &config->lora_dir,    &config->assets_dir,  &config->lora_shared_dir,
         &config->logs_dir,    &config->plugins_dir, &config->bundled_plugins_dir,
         &config->pipeline,    &config->log_level,   &config->auth_token,
-        &config->ice_address, &config->ice_servers,
+        &config->ice_address, &config->ice_servers, &config->share_dir,
     };
     for (gsize i = 0; i < G_N_ELEMENTS(strings); i++)
         g_free(*strings[i]);

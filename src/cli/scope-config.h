@@ -22,6 +22,7 @@ G_BEGIN_DECLS
  * @logs_dir: log files
  * @plugins_dir: plugins that the user installed
  * @bundled_plugins_dir: (nullable): plugins that came with the program
+ * @share_dir: other files that came with the program: models and adapters
  * @pipeline: (nullable): id of the pipeline to load at start
  * @log_level: (nullable): one of error, warning, info, debug, trace
  * @auth_token: (nullable): bearer token that clients must show
@@ -45,6 +46,7 @@ typedef struct {
     char *logs_dir;
     char *plugins_dir;
     char *bundled_plugins_dir;
+    char *share_dir;
     char *pipeline;
     char *log_level;
     char *auth_token;

@@ -2,7 +2,6 @@
 /* Puts the registry together; see scope-program.h. */
 #include "cli/scope-program.h"
 
-#include "core/scope-host.h"
 #include "pipelines/scope-builtin.h"
 
 gboolean
@@ -10,13 +9,16 @@ scope_program_init(ScopeProgram *program, const ScopeConfig *config, GError **er
 {
     program->registry = scope_registry_new();
     program->plugins = scope_plugins_new();
-    scope_host_init(&program->host, config->models_dir);
+    program->services = (ScopeServices){.lora_dir = config->lora_dir,
+                                        .lora_shared_dir = config->lora_shared_dir,
+                                        .assets_dir = config->assets_dir};
+    scope_services_init(&program->services, config->models_dir, config->share_dir);
     if (!scope_builtin_register_all(program->registry, error))
         return FALSE;
-    scope_plugins_load_dir(program->plugins, config->plugins_dir, FALSE, &program->host,
+    scope_plugins_load_dir(program->plugins, config->plugins_dir, FALSE, &program->services.host,
                            program->registry);
-    scope_plugins_load_dir(program->plugins, config->bundled_plugins_dir, TRUE, &program->host,
-                           program->registry);
+    scope_plugins_load_dir(program->plugins, config->bundled_plugins_dir, TRUE,
+                           &program->services.host, program->registry);
     return TRUE;
 }
 

@@ -9,6 +9,7 @@
 #include "cli/scope-config.h"
 #include "core/scope-plugins.h"
 #include "core/scope-registry.h"
+#include "server/scope-services.h"
 
 G_BEGIN_DECLS
 
@@ -23,7 +24,7 @@ G_BEGIN_DECLS
 typedef struct {
     ScopeRegistry *registry;
     ScopePlugins *plugins;
-    ScopeHost host;
+    ScopeServices services;
 } ScopeProgram;
 
 /**

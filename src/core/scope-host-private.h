@@ -4,6 +4,7 @@
 #define SCOPE_HOST_PRIVATE_H
 
 #include "core/scope-host.h"
+#include "core/scope-stage-timings.h"
 
 G_BEGIN_DECLS
 
@@ -14,7 +15,8 @@ typedef struct {
 } ScopeOutputItem;
 
 struct _ScopeOutput {
-    GArray *items; /* of ScopeOutputItem; frames belong to it */
+    GArray *items;             /* of ScopeOutputItem; frames belong to it */
+    ScopeStageTimings timings; /* of the call in progress; averages unused */
 };
 
 /** scope_output_init: prepares @output. Thread: the worker, like the other two. */

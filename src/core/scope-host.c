@@ -21,6 +21,7 @@ void
 scope_output_init(ScopeOutput *output)
 {
     output->items = g_array_new(FALSE, FALSE, sizeof(ScopeOutputItem));
+    output->timings = (ScopeStageTimings){0};
 }
 
 void
@@ -29,6 +30,7 @@ scope_output_reset(ScopeOutput *output)
     for (guint i = 0; i < output->items->len; i++)
         scope_frame_unref(g_array_index(output->items, ScopeOutputItem, i).frame);
     g_array_set_size(output->items, 0);
+    output->timings.n_parts = 0;
 }
 
 void
@@ -45,6 +47,31 @@ host_output_push(ScopeOutput *output, const char *port, ScopeFrame *frame)
 
     g_return_if_fail(output != NULL && frame != NULL);
     g_array_append_val(output->items, item);
+}
+
+static void
+host_output_timing(ScopeOutput *output, const char *name, gint64 us)
+{
+    g_return_if_fail(output != NULL && name != NULL);
+    scope_stage_timings_add(&output->timings, name, us);
+}
+
+/* A program without folders of its own, such as a test, has neither adapters nor pictures. */
+static char *
+host_lora_path(const ScopeHost *host, const char *name, GError **error)
+{
+    g_set_error(error, SCOPE_PIPELINE_ERROR, SCOPE_PIPELINE_ERROR_INVALID,
+                "The adapter \"%s\" cannot be opened: this program has no folder of adapters",
+                name);
+    return NULL;
+}
+
+static ScopeFrame *
+host_image_load(const ScopeHost *host, const char *name, GError **error)
+{
+    g_set_error(error, SCOPE_PIPELINE_ERROR, SCOPE_PIPELINE_ERROR_INVALID,
+                "The picture \"%s\" cannot be opened: this program reads no pictures", name);
+    return NULL;
 }
 
 static void
@@ -77,6 +104,9 @@ scope_host_init(ScopeHost *host, const char *models_dir)
         .frame_unref = scope_frame_unref,
         .output_push = host_output_push,
         .progress = host_progress,
+        .lora_path = host_lora_path,
+        .image_load = host_image_load,
+        .output_timing = host_output_timing,
     };
 }
 

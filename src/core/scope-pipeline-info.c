@@ -218,6 +218,9 @@ new_mode_overrides(const ScopePipelineInfo *self, ScopeMode mode)
         if (text != NULL)
             json_object_set_member(overrides, desc->key, scope_json_parse(text, -1, 0, NULL));
     }
+    /* Under input video a new prompt starts anew: there is nothing to move from. */
+    if (mode == SCOPE_MODE_VIDEO && self->desc->default_transition_steps > 0)
+        json_object_set_int_member(overrides, "default_temporal_interpolation_steps", 0);
     return overrides;
 }
 

@@ -131,6 +131,7 @@ replace_instance(Worker *w)
     ScopeInstance *instance = stage->target != NULL ? g_steal_pointer(&stage->target) : NULL;
 
     stage->replace = FALSE;
+    stage->stats.timings = (ScopeStageTimings){0}; /* names belong to the old pipeline */
     g_strlcpy(stage->stats.pipeline_id,
               instance != NULL ? scope_instance_get_info(instance)->desc->id : "",
               sizeof stage->stats.pipeline_id);
@@ -434,6 +435,7 @@ update_stats(Worker *w, gboolean ok, const Delivered *delivered)
                              : stats->process_avg_us + (w->process_us - stats->process_avg_us) / 16;
     if (delivered->n_out > 0)
         stats->latency_us = delivered->latency_us;
+    scope_stage_timings_merge(&stats->timings, &w->output.timings);
     stats->fps = scope_fps_get(&w->fps);
 }
 
@@ -486,6 +488,7 @@ run_chunk(Worker *w)
     scope_param_take_one_shots(scope_instance_get_info(w->instance)->table, w->record);
     w->planned = FALSE;
 
+    w->output.timings.n_parts = 0;
     start_us = g_get_monotonic_time();
     ok = w->desc->process(w->stream, &call, &error);
     w->process_us = g_get_monotonic_time() - start_us;

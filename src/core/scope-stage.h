@@ -10,6 +10,7 @@
 
 #include "core/scope-instance.h"
 #include "core/scope-mailbox.h"
+#include "core/scope-stage-timings.h"
 
 G_BEGIN_DECLS
 
@@ -35,6 +36,7 @@ typedef struct _ScopeStage ScopeStage;
  * @process_us: duration of the last chunk
  * @process_avg_us: moving average over about 16 chunks
  * @latency_us: age of the last frame when it left the stage; 0 = unknown
+ * @timings: parts of a chunk, when the pipeline tells them
  */
 typedef struct {
     char node_id[64];
@@ -51,6 +53,7 @@ typedef struct {
     gint64 process_us;
     gint64 process_avg_us;
     gint64 latency_us;
+    ScopeStageTimings timings;
 } ScopeStageStats;
 
 /**

@@ -4,18 +4,31 @@
 
 #include "pipelines/controller-viz/scope-controller-viz.h"
 #include "pipelines/gray/scope-gray.h"
+#include "pipelines/krea-realtime-video/scope-krea-realtime-video.h"
+#include "pipelines/longlive/scope-longlive.h"
+#include "pipelines/memflow/scope-memflow.h"
 #include "pipelines/optical-flow/scope-optical-flow-pipeline.h"
 #include "pipelines/passthrough/scope-passthrough.h"
+#include "pipelines/reward-forcing/scope-reward-forcing.h"
 #include "pipelines/rife/scope-rife-pipeline.h"
 #include "pipelines/scribble/scope-scribble-pipeline.h"
+#include "pipelines/streamdiffusionv2/scope-streamdiffusionv2.h"
 #include "pipelines/video-depth-anything/scope-video-depth-anything-pipeline.h"
 
 /* Order of the contract: streamdiffusionv2, longlive, krea-realtime-video, reward-forcing, memflow,
  * passthrough, video-depth-anything, controller-viz, rife, scribble, gray, optical-flow. */
 static const ScopePipelineDesc *const builtins[] = {
-    &scope_passthrough_desc,    &scope_video_depth_anything_desc,
-    &scope_controller_viz_desc, &scope_rife_desc,
-    &scope_scribble_desc,       &scope_gray_desc,
+    &scope_streamdiffusionv2_desc,
+    &scope_longlive_desc,
+    &scope_krea_realtime_video_desc,
+    &scope_reward_forcing_desc,
+    &scope_memflow_desc,
+    &scope_passthrough_desc,
+    &scope_video_depth_anything_desc,
+    &scope_controller_viz_desc,
+    &scope_rife_desc,
+    &scope_scribble_desc,
+    &scope_gray_desc,
     &scope_optical_flow_desc,
 };
 

@@ -65,17 +65,22 @@ dup_canonical_existing(const char *path)
 }
 
 char *
+scope_path_join(const char *root, const char *name, GError **error)
+{
+    return check_name(name, error) ? g_build_filename(root, name, NULL) : NULL;
+}
+
+char *
 scope_path_resolve(const char *root, const char *name, GError **error)
 {
-    g_autofree char *path = NULL;
+    g_autofree char *path = scope_path_join(root, name, error);
     g_autofree char *existing = NULL;
     g_autofree char *canonical_root = NULL;
     gsize root_length;
 
-    if (!check_name(name, error)) {
+    if (!path) {
         return NULL;
     }
-    path = g_build_filename(root, name, NULL);
     existing = dup_canonical_existing(path);
     canonical_root = dup_canonical_existing(root);
     if (!existing || !canonical_root) {

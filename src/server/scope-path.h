@@ -26,6 +26,19 @@ G_BEGIN_DECLS
  */
 char *scope_path_resolve(const char *root, const char *name, GError **error);
 
+/**
+ * scope_path_join:
+ * @root: absolute folder
+ * @name: as for scope_path_resolve()
+ * @error: (nullable): set on failure
+ *
+ * The same without looking at symbolic links: for folders whose owner may link out of them.
+ *
+ * Thread: any. Errors: SCOPE_SERVER_ERROR_FORBIDDEN.
+ * Returns: (transfer full): the absolute path, or %NULL with @error set.
+ */
+char *scope_path_join(const char *root, const char *name, GError **error);
+
 G_END_DECLS
 
 #endif

@@ -453,10 +453,10 @@ static void
 test_guidance(Fixture *f, gconstpointer data)
 {
     guint8 bytes[14 * 20 * 30 * 3] = {0};
-    float masks[12 * HEIGHT * WIDTH] = {0};
+    guint8 dots[20 * 30 * 3];
     ScopeTensor image = scope_tensor_wrap(SCOPE_DTYPE_U8, bytes, SCOPE_SHAPE(20, 30, 3));
-    ScopeTensor video = scope_tensor_wrap(SCOPE_DTYPE_U8, bytes, SCOPE_SHAPE(14, 20, 30, 3));
-    ScopeTensor mask = scope_tensor_wrap(SCOPE_DTYPE_F32, masks, SCOPE_SHAPE(12, HEIGHT, WIDTH, 1));
+    ScopeTensor mask = scope_tensor_wrap(SCOPE_DTYPE_U8, dots, SCOPE_SHAPE(20, 30, 3));
+    ScopeTensor video[14], masks[12];
     const ScopeWanVaceInput none = {.scale = 1};
     ScopeWanVaceInput inputs[] = {none, none, none, none, none, none};
     g_autoptr(ScopeWanStream) plain = open_stream(f, &scope_wan_variant_longlive, 1);
@@ -465,12 +465,20 @@ test_guidance(Fixture *f, gconstpointer data)
     for (guint i = 0; i < sizeof(bytes); i++) {
         bytes[i] = (guint8)(i * 7);
     }
-    for (guint i = 0; i < G_N_ELEMENTS(masks); i++) {
-        masks[i] = i % 3 == 0;
+    for (guint i = 0; i < sizeof(dots); i++) {
+        dots[i] = i / 9 % 2 == 0 ? 255 : 0;
     }
-    inputs[1].frames = video;
-    inputs[2].frames = video;
-    inputs[2].masks = mask;
+    for (guint i = 0; i < G_N_ELEMENTS(video); i++) {
+        video[i] = scope_tensor_wrap(SCOPE_DTYPE_U8, bytes + (gsize)i * 20 * 30 * 3,
+                                     SCOPE_SHAPE(20, 30, 3));
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(masks); i++) {
+        masks[i] = mask;
+    }
+    inputs[1].frames = inputs[2].frames = video;
+    inputs[1].n_frames = inputs[2].n_frames = G_N_ELEMENTS(video);
+    inputs[2].masks = masks;
+    inputs[2].n_masks = G_N_ELEMENTS(masks);
     inputs[3].references = &image;
     inputs[3].n_references = 1;
     inputs[4].first_frame = inputs[4].last_frame = image;

@@ -91,8 +91,8 @@ static gboolean
 has_input_frames(const ScopeWanChunk *chunk)
 {
     return chunk->video != NULL ||
-           (chunk->vace != NULL && (!scope_tensor_is_none(chunk->vace->frames) ||
-                                    !scope_tensor_is_none(chunk->vace->context)));
+           (chunk->vace != NULL &&
+            (chunk->vace->n_frames > 0 || !scope_tensor_is_none(chunk->vace->context)));
 }
 
 static gboolean

@@ -51,23 +51,25 @@ static void
 take_frames(ScopeWanStream *s, const ScopeWanVaceInput *in, int n)
 {
     int indices[MAX_VIDEO_FRAMES];
-    int n_given = (int)in->frames.shape[0];
 
-    scope_wan_video_indices(n_given, n, indices);
+    scope_wan_video_indices(in->n_frames, n, indices);
     for (int i = 0; i < n; i++) {
-        scope_wan_video_frame(s->ctx, scope_tensor_select(s->vace_a, 0, i),
-                              scope_tensor_select(in->frames, 0, indices[i]));
+        scope_wan_video_frame(s->ctx, scope_tensor_select(s->vace_a, 0, i), in->frames[indices[i]]);
     }
-    ScopeTensor mask = scope_tensor_slice(s->vace_mask, 0, 0, n);
-    if (scope_tensor_is_none(in->masks)) {
-        scope_op_fill(s->ctx, mask, 1.0f);
+    if (in->n_masks == 0) {
+        scope_op_fill(s->ctx, scope_tensor_slice(s->vace_mask, 0, 0, n), 1.0f);
         return;
     }
-    scope_wan_video_indices((int)in->masks.shape[0], n, indices);
+    ScopeArenaMark mark = scope_arena_mark(s->ctx->scratch);
+    ScopeTensor picture = scope_context_scratch(
+        s->ctx, SCOPE_DTYPE_F32, SCOPE_SHAPE(s->options.height, s->options.width, 3));
+    scope_wan_video_indices(in->n_masks, n, indices);
     for (int i = 0; i < n; i++) {
-        scope_op_copy(s->ctx, scope_tensor_select(mask, 0, i),
-                      scope_tensor_select(in->masks, 0, indices[i]));
+        scope_wan_video_frame(s->ctx, picture, in->masks[indices[i]]);
+        scope_op_affine(s->ctx, scope_tensor_select(s->vace_mask, 0, i),
+                        scope_tensor_slice(picture, 2, 0, 1), 0.5f, 0.5f);
     }
+    scope_arena_release(s->ctx->scratch, mark);
 }
 
 /* An image over one temporal group at frame @at: shown where the mask asked for something new (or
@@ -85,7 +87,7 @@ paste_image(ScopeWanStream *s, const ScopeWanVaceInput *in, ScopeTensor image, i
     for (int i = at; i < at + n_group; i++) {
         ScopeTensor frame = scope_tensor_select(s->vace_a, 0, i);
         ScopeTensor mask = scope_tensor_select(s->vace_mask, 0, i);
-        if (scope_tensor_is_none(in->masks)) {
+        if (in->n_masks == 0) {
             scope_op_copy(s->ctx, frame, picture);
         } else {
             scope_op_unary(s->ctx, binary, mask, (ScopeUnary){.kind = SCOPE_UNARY_STEP, .a = 0.5f});
@@ -123,7 +125,7 @@ encode_frames(ScopeWanStream *s, const ScopeWanVaceInput *in, int n, ScopeWanVac
     ScopeTensor frames = scope_tensor_slice(s->vace_a, 0, 0, n);
     ScopeTensor mask = scope_tensor_slice(s->vace_mask, 0, 0, n);
 
-    if (scope_tensor_is_none(in->frames)) {
+    if (in->n_frames == 0) {
         scope_op_fill(s->ctx, frames, 0.0f);
         scope_op_fill(s->ctx, mask, 1.0f);
     } else {
@@ -158,8 +160,7 @@ static gboolean
 assemble(ScopeWanStream *s, const ScopeWanVaceInput *in, GError **error)
 {
     ScopeWanVaceParts parts = {.references = SCOPE_TENSOR_NONE};
-    gboolean pictures = !scope_tensor_is_none(in->frames) ||
-                        !scope_tensor_is_none(in->first_frame) ||
+    gboolean pictures = in->n_frames > 0 || !scope_tensor_is_none(in->first_frame) ||
                         !scope_tensor_is_none(in->last_frame);
     int n = scope_wan_stream_count_input(s, 0);
     int64_t n_latents = 0;
@@ -218,8 +219,8 @@ scope_wan_block_vace(ScopeWanStream *s, const ScopeWanChunk *chunk, GError **err
                     (int)(s->vace_context.shape[1] - s->max_frames));
         return FALSE;
     }
-    if (in->n_references > 0 || !scope_tensor_is_none(in->frames) ||
-        !scope_tensor_is_none(in->first_frame) || !scope_tensor_is_none(in->last_frame)) {
+    if (in->n_references > 0 || in->n_frames > 0 || !scope_tensor_is_none(in->first_frame) ||
+        !scope_tensor_is_none(in->last_frame)) {
         ok = assemble(s, in, error);
     }
     scope_arena_release(s->ctx->scratch, mark);

@@ -117,9 +117,9 @@ extern const char *const scope_wan_merge_modes[];
         .default_video_json = video_width_, .default_text_json = text_width_,                      \
         .order = 4, .group = "resolution", .unit = "px",                                           \
         .help = "Output width, a multiple of 16."),                                                \
-    SCOPE_PARAM_BOOL(P, manage_cache, "true", .order = 5, .group = "cache",                        \
+    SCOPE_PARAM_BOOL(P, manage_cache, "true", .flags = SCOPE_PARAM_LIVE, .order = 5, .group = "cache",                        \
         .help = "Reset the caches by itself when schedule, adapters or the video's prompt change."), \
-    SCOPE_PARAM_INT(P, base_seed, "42", .flags = SCOPE_PARAM_HAS_MIN, .min = 0, .order = 5,        \
+    SCOPE_PARAM_INT(P, base_seed, "42", .flags = SCOPE_PARAM_HAS_MIN | SCOPE_PARAM_LIVE, .min = 0, .order = 5,        \
         .label = "Seed", .help = "Seed of the noise; the same seed repeats the same start."),      \
     SCOPE_PARAM_INT_LIST(P, denoising_steps, steps_,                                               \
         .flags = SCOPE_PARAM_DESCENDING | SCOPE_PARAM_MODULATABLE | SCOPE_WAN_BOTH_BOUNDS,         \
@@ -143,7 +143,7 @@ extern const char *const scope_wan_merge_modes[];
         SCOPE_PARAM_NULL_IF_UNSET(P, input_size), .help = "Expected number of input frames."),     \
     SCOPE_PARAM_STRING_LIST(P, ref_images, "[]", .flags = SCOPE_PARAM_NO_UI,                       \
         .help = "Reference images for VACE, by path."),                                            \
-    SCOPE_PARAM_FLOAT(P, vace_context_scale, "1.0", .flags = SCOPE_WAN_BOTH_BOUNDS,                \
+    SCOPE_PARAM_FLOAT(P, vace_context_scale, "1.0", .flags = SCOPE_WAN_BOTH_BOUNDS | SCOPE_PARAM_LIVE, \
         SCOPE_PARAM_RANGE(0, 2), .step = 0.1, .order = 1, .group = "vace",                         \
         .help = "Strength of VACE's guidance."),                                                   \
     SCOPE_PARAM_ENUM(P, vae_type, "\"wan\"", .choices = scope_wan_vae_types,                       \

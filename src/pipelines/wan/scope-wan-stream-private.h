@@ -43,6 +43,7 @@ struct _ScopeWanStream {
     ScopeWanConditioning conditioning;
     ScopeWanNoiseController controller;
 
+    int factor;          /**< pixels of a latent pixel and axis */
     int max_frames;      /**< latent frames of the largest chunk */
     int max_pixels;      /**< pixel frames of the largest chunk */
     ScopeTensor x;       /**< [max_frames, C, h, w]: what is denoised; in the end the result */

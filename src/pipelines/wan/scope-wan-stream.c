@@ -2,11 +2,12 @@
 /* A session of a streaming Wan pipeline: its memory, and the order of the blocks. Worker thread. */
 #include "pipelines/wan/scope-wan-stream-private.h"
 
+#include <scope/scope-frame.h>
+
 #include "engine/scope-assert.h"
 #include "models/scope-wan-vace.h"
 
 #define MAX_REFERENCES 4
-#define SIZE_MULTIPLE  (SCOPE_WAN_PIXELS_PER_LATENT * SCOPE_WAN_PATCH)
 
 /* -- memory ----------------------------------------------------------------------------------- */
 
@@ -36,7 +37,7 @@ take_buffers(ScopeWanStream *s, Taker *taker)
     const ScopeWanStreamOptions *o = &s->options;
     const ScopeWanVariant *v = &o->variant;
     const ScopeWanConfig *c = scope_wan_model_get_config(s->model);
-    int64_t h = o->height / SCOPE_WAN_PIXELS_PER_LATENT, w = o->width / SCOPE_WAN_PIXELS_PER_LATENT;
+    int64_t h = o->height / s->factor, w = o->width / s->factor;
     int64_t n = s->max_frames, channels = c->in_dim;
 
     take(taker, &s->x, SCOPE_SHAPE(n, channels, h, w));
@@ -75,13 +76,14 @@ cache_options(const ScopeWanStream *s)
     const ScopeWanStreamOptions *o = &s->options;
     const ScopeWanVariant *v = &o->variant;
     const ScopeWanConfig *c = scope_wan_model_get_config(s->model);
+    int token = s->factor * SCOPE_WAN_PATCH; /* pixels of a token and axis */
 
     return (ScopeWanCacheOptions){
         .kind = v->cache,
         .n_layers = c->n_layers,
         .n_heads = c->n_heads,
         .head_dim = c->dim / c->n_heads,
-        .frame_tokens = (int64_t)(o->height / SIZE_MULTIPLE) * (o->width / SIZE_MULTIPLE),
+        .frame_tokens = (int64_t)(o->height / token) * (o->width / token),
         .slot_frames = v->slot_frames,
         .window_frames = v->window_frames,
         .budget_frames = v->slot_frames,
@@ -95,18 +97,36 @@ cache_options(const ScopeWanStream *s)
     };
 }
 
-static gboolean
-check_options(const ScopeWanStreamOptions *o, const ScopeWanConfig *c, GError **error)
+gboolean
+scope_wan_check_size(gint64 height, gint64 width, int multiple, GError **error)
 {
+    gint64 h = MAX(height / multiple, 1) * multiple, w = MAX(width / multiple, 1) * multiple;
+
+    if (height > 0 && width > 0 && height % multiple == 0 && width % multiple == 0 &&
+        height <= SCOPE_FRAME_MAX_DIM && width <= SCOPE_FRAME_MAX_DIM) {
+        return TRUE;
+    }
+    g_set_error(error, SCOPE_WAN_ERROR, SCOPE_WAN_ERROR_INPUT,
+                "a picture of height %" G_GINT64_FORMAT " and width %" G_GINT64_FORMAT
+                " cannot be made: both have to be divisible by %d, such as height %" G_GINT64_FORMAT
+                " and width %" G_GINT64_FORMAT,
+                height, width, multiple, MIN(h, SCOPE_FRAME_MAX_DIM), MIN(w, SCOPE_FRAME_MAX_DIM));
+    return FALSE;
+}
+
+static gboolean
+check_options(const ScopeWanStream *s, const ScopeWanConfig *c, GError **error)
+{
+    const ScopeWanStreamOptions *o = &s->options;
     const ScopeWanVariant *v = &o->variant;
 
-    if (o->height < SIZE_MULTIPLE || o->width < SIZE_MULTIPLE || o->height % SIZE_MULTIPLE != 0 ||
-        o->width % SIZE_MULTIPLE != 0) {
-        int h = MAX(o->height / SIZE_MULTIPLE, 1), w = MAX(o->width / SIZE_MULTIPLE, 1);
-        g_set_error(error, SCOPE_WAN_ERROR, SCOPE_WAN_ERROR_INPUT,
-                    "a picture of %d x %d pixels cannot be made: height and width have to be "
-                    "multiples of %d, such as %d x %d",
-                    o->height, o->width, SIZE_MULTIPLE, h * SIZE_MULTIPLE, w * SIZE_MULTIPLE);
+    if (!scope_wan_check_size(o->height, o->width, s->factor * SCOPE_WAN_PATCH, error)) {
+        return FALSE;
+    }
+    if (c->n_vace_layers > 0 && s->factor != SCOPE_WAN_VACE_CELL) {
+        g_set_error(error, SCOPE_WAN_ERROR, SCOPE_WAN_ERROR_UNSUPPORTED,
+                    "VACE works with an autoencoder of %d pixels a latent, this one has %d",
+                    SCOPE_WAN_VACE_CELL, s->factor);
         return FALSE;
     }
     if (v->chunk_frames < 1 || v->first_chunk_frames < 1 ||
@@ -182,13 +202,15 @@ scope_wan_stream_create(ScopeContext *ctx, const ScopeWanModel *model,
     const ScopeWanVariant *v = &options->variant;
     g_autoptr(ScopeWanStream) s = NULL;
 
-    if (!check_options(options, c, error)) {
-        return NULL;
-    }
     s = g_new0(ScopeWanStream, 1);
     s->ctx = ctx;
     s->model = model;
     s->options = *options;
+    s->factor = options->codec.spatial_factor > 0 ? options->codec.spatial_factor
+                                                  : SCOPE_WAN_PIXELS_PER_LATENT;
+    if (!check_options(s, c, error)) {
+        return NULL;
+    }
     if (s->options.max_rope_frames == 0) {
         s->options.max_rope_frames = SCOPE_WAN_DEFAULT_MAX_ROPE;
     }
@@ -222,6 +244,12 @@ const ScopeWanCache *
 scope_wan_stream_peek_cache(const ScopeWanStream *s)
 {
     return &s->cache;
+}
+
+void
+scope_wan_stream_set_seed(ScopeWanStream *s, uint64_t seed)
+{
+    s->options.seed = seed;
 }
 
 int64_t

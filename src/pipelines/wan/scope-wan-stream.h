@@ -16,7 +16,7 @@
 G_BEGIN_DECLS
 
 #define SCOPE_WAN_FRAMES_PER_LATENT 4 /* pixel frames of a latent frame */
-#define SCOPE_WAN_PIXELS_PER_LATENT 8 /* pixels of a latent pixel and axis */
+#define SCOPE_WAN_PIXELS_PER_LATENT 8 /* pixels of a latent pixel and axis, usually */
 
 /** ScopeWanEncoding: which memory an encoder call continues. */
 typedef enum {
@@ -29,6 +29,7 @@ typedef enum {
 
 /**
  * ScopeWanCodec: a VAE with its streaming state. Called on the worker thread only.
+ * @spatial_factor: pixels of a latent pixel and axis; 0: SCOPE_WAN_PIXELS_PER_LATENT
  * @reset: forgets all memories
  * @encode: writes latents of @frames [n, H, W, 3] to the front of @latents [max, C, h, w] and tells
  *   how many in @ret_n; FALSE with @error set on failure
@@ -37,6 +38,7 @@ typedef enum {
  */
 typedef struct {
     gpointer user_data;
+    int spatial_factor;
     void (*reset)(gpointer user_data);
     gboolean (*encode)(gpointer user_data, ScopeWanEncoding encoding, ScopeTensor latents,
                        ScopeTensor frames, int64_t *ret_n, GError **error);
@@ -71,7 +73,7 @@ typedef void (*ScopeWanDrawNoise)(gpointer user_data, ScopeTensor noise, int64_t
 /** ScopeWanStreamOptions: fixed for a session; pointers are borrowed and outlive it. */
 typedef struct {
     ScopeWanVariant variant; /**< by value: a pipeline's own numbers may differ */
-    int height, width;       /**< pixels, multiples of 16 */
+    int height, width;       /**< pixels, multiples of the codec's spatial factor times 2 */
     int64_t max_rope_frames; /**< frame positions; 0: SCOPE_WAN_DEFAULT_MAX_ROPE */
     ScopeDType cache_dtype;  /**< SCOPE_DTYPE_INVALID: the backend's work type */
     double context_noise;    /**< timestep of the clean pass, normally 0 */
@@ -100,9 +102,12 @@ typedef struct {
 
 /** ScopeWanVaceInput: pictures that guide a chunk; borrowed for the call. */
 typedef struct {
-    ScopeTensor context;           /**< none, or [96, F, h, w] f32, ready made; then nothing else */
-    ScopeTensor frames;            /**< none, or [n, h, w, 3] u8: conditioning video */
-    ScopeTensor masks;             /**< none, or [n, H, W, 1] f32, 0 keep, 1 generate */
+    ScopeTensor context;       /**< none, or [96, F, h, w] f32, ready made; then nothing else */
+    const ScopeTensor *frames; /**< (nullable) [n_frames]: [h, w, 3] u8: conditioning video */
+    int n_frames;
+    const ScopeTensor *masks; /**< (nullable) [n_masks]: [h, w, 3] u8: the first channel, 0
+                                   keep, 255 generate */
+    int n_masks;
     const ScopeTensor *references; /**< [n_references]: [h, w, 3] u8 */
     int n_references;
     ScopeTensor first_frame; /**< none, or [h, w, 3] u8: the chunk begins with it */
@@ -151,6 +156,18 @@ typedef struct {
 } ScopeWanResult;
 
 typedef struct _ScopeWanStream ScopeWanStream;
+
+/**
+ * scope_wan_check_size:
+ * @height: pixels
+ * @width: pixels
+ * @multiple: what both have to be multiples of
+ * @error: (nullable) set on failure
+ *
+ * Thread: any. Errors: SCOPE_WAN_ERROR_INPUT; the message names the next lower size that works.
+ * Returns: TRUE, or FALSE with @error set.
+ */
+gboolean scope_wan_check_size(gint64 height, gint64 width, int multiple, GError **error);
 
 /**
  * scope_wan_stream_create:
@@ -214,6 +231,9 @@ gboolean scope_wan_stream_run(ScopeWanStream *stream, const ScopeWanChunk *chunk
  */
 gboolean scope_wan_stream_prefill(ScopeWanStream *stream, const ScopeWanPrompt *prompts,
                                   int n_prompts, ScopeTensor latents, GError **error);
+
+/** scope_wan_stream_set_seed: the base seed from the next chunk on. Thread: worker. */
+void scope_wan_stream_set_seed(ScopeWanStream *stream, uint64_t seed);
 
 /** scope_wan_stream_peek_cache: (transfer none): the self-attention cache. Thread: worker. */
 const ScopeWanCache *scope_wan_stream_peek_cache(const ScopeWanStream *stream);
