@@ -104,9 +104,10 @@ check_nodes(const ScopeChainNode *nodes, guint n_nodes, GError **error)
 }
 
 static void
-add_stage(ScopeChain *self, guint index, const ScopeChainNode *from, JsonObject *params)
+add_stage(ScopeChain *self, guint index, const ScopeChainNode *from,
+          const ScopeChainConfig *chain_config)
 {
-    g_autoptr(JsonObject) initial = scope_json_object_copy(params);
+    g_autoptr(JsonObject) initial = scope_json_object_copy(chain_config->params);
     Node *node = &self->nodes[index];
     ScopeStageConfig config = {
         .node_id = from->node_id,
@@ -114,6 +115,8 @@ add_stage(ScopeChain *self, guint index, const ScopeChainNode *from, JsonObject 
         .instance = from->instance,
         .initial = initial,
         .mode = self->mode,
+        .offline_fps = chain_config->offline_fps,
+        .hooks = chain_config->hooks,
         .fatal = on_stage_fatal,
         .user_data = node,
     };
@@ -155,7 +158,7 @@ scope_chain_new(const ScopeChainConfig *config, const ScopeChainNode *nodes, gui
     self->n_nodes = n_nodes;
     self->nodes = g_new0(Node, n_nodes);
     for (guint i = 0; i < n_nodes; i++)
-        add_stage(self, i, &nodes[i], config->params);
+        add_stage(self, i, &nodes[i], config);
     for (guint i = 0; i + 1 < n_nodes; i++)
         scope_stage_wire_output(self->nodes[i].stage, self->nodes[i + 1].stage,
                                 self->nodes[i + 1].port, NULL);
@@ -235,6 +238,28 @@ scope_chain_push_input(ScopeChain *self, ScopeFrame *frame)
     port = self->nodes[0].port;
     scope_lock_unlock(&self->lock);
     return scope_stage_push_frame(self->nodes[0].stage, port, frame);
+}
+
+gboolean
+scope_chain_has_room(ScopeChain *self)
+{
+    const char *port;
+
+    scope_lock_lock(&self->lock);
+    port = self->nodes[0].port;
+    scope_lock_unlock(&self->lock);
+    return scope_stage_has_room(self->nodes[0].stage, port);
+}
+
+gboolean
+scope_chain_is_starved(ScopeChain *self)
+{
+    /* In order: a stage that waits stays so when the one before it does. */
+    for (guint i = 0; i < self->n_nodes; i++) {
+        if (!scope_stage_is_starved(self->nodes[i].stage))
+            return FALSE;
+    }
+    return TRUE;
 }
 
 /* -- Parameters ------------------------------------------------------------------------------ */

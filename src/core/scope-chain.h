@@ -47,6 +47,8 @@ typedef struct {
  * @params: (nullable): the session's initial parameters, for every node
  * @vace_input: whether frames into a VACE-capable pipeline go to its port `vace_input_frames`
  * @output_frames: depth of the output queue; 0 = SCOPE_CHAIN_OUTPUT_FRAMES
+ * @offline_fps: 0 = live; else see ScopeStageConfig
+ * @hooks: (nullable): of every stage; copied
  * @fatal: (nullable): told about fatal errors
  * @user_data: for @fatal
  */
@@ -55,6 +57,8 @@ typedef struct {
     JsonObject *params;
     gboolean vace_input;
     guint output_frames;
+    gdouble offline_fps;
+    const ScopeStageHooks *hooks;
     ScopeChainFatal fatal;
     gpointer user_data;
 } ScopeChainConfig;
@@ -108,6 +112,25 @@ void scope_chain_request_stop(ScopeChain *chain);
  * Thread: any.
  */
 gboolean scope_chain_push_input(ScopeChain *chain, ScopeFrame *frame);
+
+/**
+ * scope_chain_has_room:
+ *
+ * Returns: whether the first stage takes another frame without dropping it.
+ * Thread: any.
+ */
+gboolean scope_chain_has_room(ScopeChain *chain);
+
+/**
+ * scope_chain_is_starved:
+ *
+ * When no frame is pushed any more, no further one comes out once this is true and the output queue
+ * is empty.
+ *
+ * Returns: whether every stage waits for input.
+ * Thread: any.
+ */
+gboolean scope_chain_is_starved(ScopeChain *chain);
 
 /**
  * scope_chain_update:

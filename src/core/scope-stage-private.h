@@ -54,6 +54,8 @@ struct _ScopeStage {
     ScopeThread *thread;
     ScopeStage *consumer;
     ScopeMailbox *queue;
+    gdouble offline_fps;
+    ScopeStageHooks hooks;
 
     /* Under waker->lock. */
     ScopeStageFatal fatal;
@@ -68,6 +70,7 @@ struct _ScopeStage {
     ScopeMode mode;
     gboolean stop;
     gboolean discard; /* frames that arrive are not wanted */
+    gboolean waiting; /* the worker has not enough input for a chunk */
     guint want;       /* frames per chunk, for producers */
     ScopeStagePort ports[SCOPE_STAGE_MAX_PORTS];
     guint n_ports;

@@ -33,9 +33,12 @@ typedef struct {
     JsonObject *record;
     ScopeParamSnapshot *snapshot;
     ScopeMode mode;
+    gboolean mode_told;
     gboolean paused;
     gboolean reset;
     guint64 chunk_index;
+    guint64 n_frames; /* out of the stream */
+    guint64 n_asked;  /* chunks that hooks.before_chunk was asked about */
 
     gboolean planned; /* snapshot and want are up to date */
     guint want;
@@ -102,6 +105,8 @@ open_stream(Worker *w, ScopeInstance *instance)
     w->instance = instance;
     w->desc = scope_instance_get_info(instance)->desc;
     w->chunk_index = 0;
+    w->n_frames = 0;
+    w->n_asked = 0;
     w->reset = TRUE;
     w->last_batch = 1;
     w->retry_at_us = 0;
@@ -145,6 +150,41 @@ replace_instance(Worker *w)
 
 /* -- Between chunks -------------------------------------------------------------------------- */
 
+/* Tells what acts from the next chunk on. Without lock. */
+static void
+tell_updates(Worker *w, JsonObject *pending, gboolean mode_changed, gboolean reset)
+{
+    const ScopeStageHooks *hooks = &w->stage->hooks;
+    g_autoptr(JsonObject) told = NULL;
+
+    if (hooks->updated == NULL || (pending == NULL && !mode_changed && !reset))
+        return;
+    told = pending != NULL ? scope_json_object_copy(pending) : json_object_new();
+    if (mode_changed)
+        json_object_set_string_member(told, "input_mode",
+                                      w->mode == SCOPE_MODE_TEXT ? "text" : "video");
+    if (reset)
+        json_object_set_boolean_member(told, "reset_cache", TRUE);
+    if (json_object_get_size(told) > 0)
+        hooks->updated(w->stage->node_id, w->chunk_index, told, hooks->user_data);
+}
+
+/* Asks for the parameters of the next chunk; they wait like those of a client. Lock held; released
+ * meanwhile. */
+static void
+ask_hook(Worker *w)
+{
+    const ScopeStageHooks *hooks = &w->stage->hooks;
+    g_autoptr(JsonObject) params = NULL;
+
+    w->n_asked = w->chunk_index + 1;
+    scope_lock_unlock(&w->stage->waker->lock);
+    params = hooks->before_chunk(w->stage->node_id, w->chunk_index, w->n_frames, hooks->user_data);
+    if (params != NULL)
+        scope_stage_update(w->stage, params, NULL);
+    scope_lock_lock(&w->stage->waker->lock);
+}
+
 /* Takes updates that wait. Lock held; released meanwhile. */
 static void
 take_updates(Worker *w)
@@ -153,14 +193,17 @@ take_updates(Worker *w)
     g_autoptr(JsonObject) pending = g_steal_pointer(&stage->pending);
     gboolean reset = stage->reset;
     gboolean resumed = w->paused && !stage->paused;
+    gboolean mode_changed = w->mode != stage->mode || !w->mode_told;
 
     stage->changed = FALSE;
     stage->reset = FALSE;
     w->mode = stage->mode;
+    w->mode_told = TRUE;
     w->paused = stage->paused;
     w->planned = FALSE;
     scope_lock_unlock(&stage->waker->lock);
 
+    tell_updates(w, pending, mode_changed, reset);
     if (pending != NULL)
         scope_param_merge(w->record, pending);
     if (resumed) {
@@ -169,9 +212,9 @@ take_updates(Worker *w)
     }
     if (reset) {
         w->reset = TRUE;
-        if (stage->queue != NULL)
+        if (stage->queue != NULL && stage->offline_fps <= 0.0)
             scope_mailbox_clear(stage->queue);
-        if (stage->consumer != NULL)
+        if (stage->consumer != NULL && stage->offline_fps <= 0.0)
             scope_stage_clear_port(stage->consumer, stage->output_port);
     }
     scope_lock_lock(&stage->waker->lock);
@@ -235,7 +278,7 @@ inputs_ready(const Worker *w)
 static gboolean
 is_on_demand(const Worker *w)
 {
-    for (guint i = 0; w->want > 0 && i < w->stage->n_ports; i++) {
+    for (guint i = 0; w->stage->offline_fps <= 0.0 && w->want > 0 && i < w->stage->n_ports; i++) {
         const ScopeFrame *frame = g_queue_peek_head(&w->stage->ports[i].frames);
 
         if (frame != NULL && frame->pts_us != SCOPE_TIME_NONE)
@@ -272,11 +315,13 @@ has_room(const Worker *w)
     return length < MAX(w->last_batch, want) + (is_slow(w) ? 1 : 0);
 }
 
-/* Moves the frames of one chunk out of the ports. Lock held. */
+/* Moves the frames of one chunk out of the ports; of live ones a sample of all that wait, so that a
+ * slow stage keeps up. Lock held. */
 static void
 take_inputs(Worker *w, GPtrArray *skipped)
 {
     ScopeStage *stage = w->stage;
+    gboolean sampled = !is_on_demand(w);
     guint indices[MAX_CHUNK];
 
     w->n_ports = 0;
@@ -290,7 +335,7 @@ take_inputs(Worker *w, GPtrArray *skipped)
                 g_ptr_array_add(skipped, g_queue_pop_head(&port->frames));
             continue;
         }
-        scope_stage_sample_uniform(port->frames.length, w->want, indices);
+        scope_stage_sample_uniform(sampled ? port->frames.length : w->want, w->want, indices);
         for (guint index = 0; index <= indices[w->want - 1]; index++) {
             gboolean wanted = index == indices[n_taken];
 
@@ -406,6 +451,9 @@ deliver_outputs(Worker *w, gint64 born_us)
             scope_frame_unref(frame); /* nothing is wired to other ports in an implicit chain */
             continue;
         }
+        if (frame->pts_us == SCOPE_TIME_NONE && w->stage->offline_fps > 0.0)
+            frame->pts_us = (gint64)((gdouble)w->n_frames * G_USEC_PER_SEC / w->stage->offline_fps);
+        w->n_frames++;
         if (frame->born_us == SCOPE_TIME_NONE)
             frame->born_us = born_us != SCOPE_TIME_NONE ? born_us : now_us;
         result.latency_us = now_us - frame->born_us;
@@ -504,7 +552,7 @@ run_chunk(Worker *w)
         g_set_error(&error, SCOPE_PIPELINE_ERROR, SCOPE_PIPELINE_ERROR_FAILED,
                     "%s failed and gave no reason", w->desc->id);
     update_stats(w, FALSE, NULL);
-    if (is_fatal(error)) {
+    if (is_fatal(error) || w->stage->offline_fps > 0.0) {
         fail_stream(w, error);
         return;
     }
@@ -547,12 +595,16 @@ worker_turn(Worker *w)
         take_updates(w);
     } else if (!w->has_stream || w->paused) {
         scope_cond_wait_until(&stage->waker->cond, &stage->waker->lock, now_us + IDLE_WAIT_US);
+    } else if (!w->planned && stage->hooks.before_chunk != NULL && w->n_asked <= w->chunk_index) {
+        ask_hook(w);
     } else if (!w->planned) {
         plan_chunk(w);
     } else if (now_us < w->retry_at_us) {
         scope_cond_wait_until(&stage->waker->cond, &stage->waker->lock, w->retry_at_us);
     } else if (!inputs_ready(w)) {
+        stage->waiting = TRUE;
         scope_cond_wait_until(&stage->waker->cond, &stage->waker->lock, now_us + IDLE_WAIT_US);
+        stage->waiting = FALSE;
     } else if (is_on_demand(w) && !has_room(w)) {
         scope_cond_wait_until(&stage->waker->cond, &stage->waker->lock, now_us + IDLE_WAIT_US);
         w->blocked_us += g_get_monotonic_time() - now_us;

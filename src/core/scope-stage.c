@@ -86,6 +86,9 @@ scope_stage_new(const ScopeStageConfig *config)
     self->fatal = config->fatal;
     self->user_data = config->user_data;
     self->mode = config->mode;
+    self->offline_fps = config->offline_fps;
+    if (config->hooks != NULL)
+        self->hooks = *config->hooks;
     self->output_port = g_intern_static_string("video");
     set_target(self, config->instance);
     self->replace = TRUE;
@@ -315,6 +318,27 @@ scope_stage_grow_port(ScopeStage *self, const char *name, guint capacity)
 
     if (port != NULL)
         port->capacity = MAX(port->capacity, capacity);
+}
+
+gboolean
+scope_stage_has_room(ScopeStage *self, const char *name)
+{
+    SCOPE_LOCK_GUARD(&self->waker->lock);
+    ScopeStagePort *port = find_port(self, name);
+
+    return port != NULL && port->frames.length < port->capacity;
+}
+
+gboolean
+scope_stage_is_starved(ScopeStage *self)
+{
+    SCOPE_LOCK_GUARD(&self->waker->lock);
+
+    for (guint i = 0; self->waiting && i < self->n_ports; i++) {
+        if (self->ports[i].wired && self->ports[i].frames.length < self->want)
+            return TRUE;
+    }
+    return FALSE;
 }
 
 /* -- Parameters ------------------------------------------------------------------------------ */

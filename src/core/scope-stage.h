@@ -64,12 +64,37 @@ typedef struct {
 typedef void (*ScopeStageFatal)(ScopeStage *stage, const GError *error, gpointer user_data);
 
 /**
+ * ScopeStageHooks:
+ * @before_chunk: (nullable): asked once before each chunk for parameters that act with it:
+ * @n_frames is how many the stage has made so far. Returns: (transfer full) (nullable)
+ * @updated: (nullable): told which parameters act from chunk @chunk_index on, merged since the
+ * chunk before; `input_mode` and `reset_cache` are among them. @params is borrowed for the call
+ * @user_data: for both; outlives the stage's worker
+ *
+ * What decides the frames of a stage beside its input, from outside and to outside. Chunks are
+ * counted from 0 since the stream was opened.
+ *
+ * Thread: the stage's worker, no lock held. Must not stop or free the chain.
+ */
+typedef struct {
+    JsonObject *(*before_chunk)(const char *node_id, guint64 chunk_index, guint64 n_frames,
+                                gpointer user_data);
+    void (*updated)(const char *node_id, guint64 chunk_index, JsonObject *params,
+                    gpointer user_data);
+    gpointer user_data;
+} ScopeStageHooks;
+
+/**
  * ScopeStageConfig:
  * @node_id: copied
  * @session_id: (nullable): copied; shown in log lines
  * @instance: (transfer none): the pipeline; the stage takes its own reference
  * @initial: (nullable): JSON parameters before the first chunk; copied
  * @mode: of the session
+ * @offline_fps: 0 = live; else nobody watches: every input frame counts, stages wait for each other
+ *   instead of dropping, a chunk that fails is fatal, and frames without a time get one at this
+ * rate
+ * @hooks: (nullable): copied
  * @fatal: (nullable): told about fatal errors
  * @user_data: for @fatal
  */
@@ -79,6 +104,8 @@ typedef struct {
     ScopeInstance *instance;
     JsonObject *initial;
     ScopeMode mode;
+    gdouble offline_fps;
+    const ScopeStageHooks *hooks;
     ScopeStageFatal fatal;
     gpointer user_data;
 } ScopeStageConfig;
@@ -178,6 +205,22 @@ gdouble scope_stage_get_fps(ScopeStage *stage);
 
 /** scope_stage_get_stats: (out): copies the counters. Thread: any. */
 void scope_stage_get_stats(ScopeStage *stage, ScopeStageStats *ret_stats);
+
+/**
+ * scope_stage_is_starved:
+ *
+ * Returns: whether the worker waits for input frames and has none to begin with.
+ * Thread: any.
+ */
+gboolean scope_stage_is_starved(ScopeStage *stage);
+
+/**
+ * scope_stage_has_room:
+ *
+ * Returns: whether @port takes another frame without dropping it.
+ * Thread: any.
+ */
+gboolean scope_stage_has_room(ScopeStage *stage, const char *port);
 
 /**
  * scope_stage_sample_uniform:
