@@ -27,6 +27,15 @@ has_weights(ScopeLayerLoader *loader, const char *half, int index)
            has(loader, half, index, "conv.0.weight");
 }
 
+/* Whether the sequence goes on at @index: at most two entries in a row have no weights, a ReLU and
+ * an enlargement. */
+static gboolean
+has_entry(ScopeLayerLoader *loader, const char *half, int index)
+{
+    return has_weights(loader, half, index) || has_weights(loader, half, index + 1) ||
+           has_weights(loader, half, index + 2);
+}
+
 /* conv.0 reads [now, before] side by side in the channels: the same as a kernel over two frames,
  * whose first reads the second half of the stored channels. */
 static void
@@ -198,7 +207,7 @@ load_half(ScopeLayerLoader *loader, ScopeTaehv *taehv, ScopeTaehvHalf *half, gbo
         const ScopeTaehvEntry *last;
         guint n = half->entries->len;
 
-        if (!has_weights(loader, prefix, i) && !has_weights(loader, prefix, i + 1)) {
+        if (!has_entry(loader, prefix, i)) {
             break;
         }
         load_entry(loader, half, prefix, i, width, options, &n_grows);
@@ -267,8 +276,7 @@ find_z_channels(ScopeLayerLoader *loader, unsigned parts)
     if ((parts & SCOPE_TAEHV_DECODE) != 0) {
         return scope_layer_loader_dim(loader, "decoder", "1.weight", 1);
     }
-    for (int i = 0; has_weights(loader, "encoder", i) || has_weights(loader, "encoder", i + 1);
-         i++) {
+    for (int i = 0; has_entry(loader, "encoder", i); i++) {
         last = has(loader, "encoder", i, "weight") ? i : last;
     }
     g_autofree char *name = g_strdup_printf("%d.weight", last);

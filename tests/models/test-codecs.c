@@ -361,6 +361,37 @@ test_tae_tail(Fixture *fixture, gconstpointer data)
     assert_same_bits(a, b);
 }
 
+/* Four stages, and a ReLU right in front of the last enlargement: a loader that stops there would
+ * see a decoder of three. */
+static void
+test_tae_deep(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(ScopeTaehv) tae = NULL;
+    g_autoptr(ScopeTaehvState) encoder = NULL;
+    g_autoptr(ScopeTaehvState) decoder = NULL;
+    g_autoptr(GError) error = NULL;
+    ScopeTensor a = frames_like(fixture, 4 * N_LATENTS - 3),
+                b = frames_like(fixture, 4 * N_LATENTS - 3);
+    ScopeTensor latents =
+        random_tensor(fixture, SCOPE_SHAPE(N_LATENTS, SIDE / 16, WIDTH / 16, 16), 1);
+
+    scope_layout_taehv_deep(&fixture->file);
+    tae = scope_taehv_load(fixture->ctx[0], open_file(fixture), NULL, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(scope_taehv_get_spatial_factor(tae), ==, 16);
+    g_assert_cmpint(scope_taehv_get_temporal_factor(tae), ==, 4);
+    encoder = tae_state(fixture->ctx[0], tae, SCOPE_TAEHV_ENCODE);
+    scope_taehv_encode(fixture->ctx[0], encoder, latents, fixture->frames, NULL);
+    decoder = tae_state(fixture->ctx[0], tae, SCOPE_TAEHV_DECODE);
+    scope_taehv_decode(fixture->ctx[0], decoder, a, latents, NULL);
+    scope_taehv_state_reset(decoder);
+    scope_taehv_decode(fixture->ctx[0], decoder, scope_tensor_slice(b, 0, 0, 1),
+                       scope_tensor_slice(latents, 0, 0, 1), NULL);
+    scope_taehv_decode(fixture->ctx[0], decoder, scope_tensor_slice(b, 0, 1, b.shape[0]),
+                       scope_tensor_slice(latents, 0, 1, N_LATENTS), NULL);
+    assert_same_bits(a, b);
+}
+
 /* -- Optical flow ----------------------------------------------------------------------------- */
 
 /* Colours of three frames at the smallest size: every pair is drawn, the first frame repeats the
@@ -495,6 +526,7 @@ main(int argc, char **argv)
         {"/codecs/tae/stream", test_tae_stream},
         {"/codecs/tae/allocations", test_tae_allocations},
         {"/codecs/tae/tail", test_tae_tail},
+        {"/codecs/tae/deep", test_tae_deep},
         {"/codecs/flow", test_flow},
         {"/codecs/refused/missing", test_missing},
         {"/codecs/refused/shape", test_wrong_shape},

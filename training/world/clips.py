@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clips of the world: what a clip shows (Spec), its caption, and its pixels.
+"""Clips of the world: what a clip shows (Spec) and its pixels.
 
 A Spec is drawn from a random generator; the same Spec renders the same pixels on any device, up to
 rounding. Motion moves the picture's coordinates: the content goes where the caption says.
@@ -53,6 +53,7 @@ class Spec:
     second: str = ""          # a second family that shows through
     seed: int = 0
     random: list = field(default_factory=list)
+    start: float = 0.0        # seconds
 
 
 def draw(rng):
@@ -72,14 +73,16 @@ def draw(rng):
         random=[rng.random() for _ in range(8)])
 
 
-def coordinates(spec, times, size, device):
-    """x, y (moving), sx, sy (screen), t; each [T, H, W]; the shorter side spans -1..1."""
+def coordinates(spec, times, size, device, window=None):
+    """x, y (moving), sx, sy (screen), t; each [T, H, W]; the shorter side spans -1..1. @window (top,
+    left, height, width) asks for a part of the picture."""
     height, width = size
     short = min(height, width)
-    ys = (torch.arange(height, device=device, dtype=torch.float32) + 0.5 - height / 2) * 2 / short
-    xs = (torch.arange(width, device=device, dtype=torch.float32) + 0.5 - width / 2) * 2 / short
+    top, left, rows, columns = window or (0, 0, height, width)
+    ys = (torch.arange(rows, device=device, dtype=torch.float32) + top + 0.5 - height / 2) * 2 / short
+    xs = (torch.arange(columns, device=device, dtype=torch.float32) + left + 0.5 - width / 2) * 2 / short
     t = torch.tensor(times, device=device, dtype=torch.float32).view(-1, 1, 1)
-    shape = (t.shape[0], height, width)
+    shape = (t.shape[0], rows, columns)
     sx, sy = xs.view(1, 1, -1).expand(shape), ys.view(1, -1, 1).expand(shape)
     dx, dy, zoom, turn = (value * SPEEDS[spec.speed][1] for value in MOTIONS[spec.motion][1])
     clock = t * 0.8 * SPEEDS[spec.speed][1]
@@ -94,59 +97,48 @@ def coordinates(spec, times, size, device):
     return x, y, sx, sy, (clock + spec.random[5] * 40.0).expand(shape)
 
 
-def render(spec, n_frames, size, device="cpu", start=0.0):
-    """The pixels of a clip: [T, 3, H, W] in 0..1, @n_frames at FPS from @start seconds on."""
+def draw_field(spec, n_frames, size, device="cpu", start=0.0, window=None):
+    """The brightness of a clip before mood and palette: [T, H, W] in 0..1."""
     times = [start + i / FPS for i in range(n_frames)]
-    x, y, sx, sy, t = coordinates(spec, times, size, device)
+    x, y, sx, sy, t = coordinates(spec, times, size, device, window)
     place = Place(x, y, sx, sy, t, spec.seed & 0xFFFFF, DENSITIES[spec.density][1], spec.random)
     value = FAMILIES[spec.family][0](place)
     if spec.second:
         other = FAMILIES[spec.second][0](place)
         mask = unit(fbm(sx * 0.8, sy * 0.8, t * 0.05, spec.seed + 77, 2) * 2.0)
         value = torch.lerp(value, torch.maximum(value, other), mask)
+    return value
+
+
+def colour_table(spec, times):
+    """Mood, rhythm and palette of @spec for brightness 0..255: [T, 256, 3] in 0..1."""
     contrast, lift = MOODS[spec.mood][1]
+    value = torch.linspace(0.0, 1.0, 256).expand(len(times), -1)
     value = ((value - 0.5) * contrast + 0.5 + lift).clamp(0.0, 1.0)
     if RHYTHMS[spec.rhythm][1]:
-        beat = torch.tensor(times, device=device).view(-1, 1, 1) * 2.0 * SPEEDS[spec.speed][1]
+        beat = torch.tensor(times).view(-1, 1) * 2.0 * SPEEDS[spec.speed][1]
         value = value * (0.55 + 0.45 * (0.5 + 0.5 * torch.cos(beat * 2.0 * math.pi)))
-    return palettes.apply(spec.palette, value)
+    return palettes.apply(spec.palette, value.unsqueeze(0))[0].permute(1, 2, 0)
 
 
-def word(rng, choices):
-    """A synonym; the first is the most common."""
-    return choices[min(int(rng.expovariate(1.0)), len(choices) - 1)]
+def colour(spec, value, start=0.0):
+    """Colours for a uint8 field [T, H, W]: [T, 3, H, W] in 0..1."""
+    table = colour_table(spec, [start + i / FPS for i in range(value.shape[0])])
+    pictures = [torch.index_select(table[i], 0, value[i].flatten().long()) for i in range(value.shape[0])]
+    return torch.stack(pictures).view(*value.shape, 3).permute(0, 3, 1, 2)
 
 
-def caption(spec, rng):
-    """What a person would type for @spec; unimportant attributes are often left out."""
-    dominant, others, _ = palettes.PALETTES[spec.palette]
-    names = [spec.palette] + others
-    colour = word(rng, names) if rng.random() < 0.95 else dominant
-    noun = word(rng, FAMILIES[spec.family][1])
-    bare = noun.split(" ", 1)[1] if noun.startswith(("a ", "an ", "the ")) else noun
-    motion = word(rng, MOTIONS[spec.motion][0])
-    speed = word(rng, SPEEDS[spec.speed][0])
-    extras = [word(rng, table[name][0]) for table, name in
-              ((DENSITIES, spec.density), (MOODS, spec.mood), (RHYTHMS, spec.rhythm))]
-    extras = [text for text in extras if text and rng.random() < 0.9]
-    moving = f"{speed} {motion}".strip() if rng.random() < 0.5 else f"{motion} {speed}".strip()
-    told = spec.motion != "still" or rng.random() < 0.4
-    second = f" with {word(rng, FAMILIES[spec.second][1])}" if spec.second else ""
-    forms = [
-        lambda: f"{' '.join([colour] + extras)} {bare}{second}" + (f", {moving}" if told else ""),
-        lambda: f"{noun}{second} in {colour}" + (f", {moving}" if told else "")
-                + "".join(f", {text}" for text in extras),
-        lambda: f"{' '.join(extras)} {noun}{second}, {colour}" + (f", {moving}" if told else ""),
-        lambda: (f"{moving} " if told else "") + f"{colour} {bare}{second}"
-                + "".join(f", {text}" for text in extras),
-    ]
-    text = " ".join(rng.choice(forms)().split())
-    return text if rng.random() < 0.8 else text[0].upper() + text[1:] + "."
+def render(spec, n_frames, size, device="cpu", start=0.0):
+    """The pixels of a clip: [T, 3, H, W] in 0..1, @n_frames at FPS from @start seconds on."""
+    value = draw_field(spec, n_frames, size, device, start)
+    return colour(spec, (value * 255.0 + 0.5).to(torch.uint8), start)
 
 
 def sample(seed, n_frames, size, device="cpu"):
     """One clip of the endless data set: (pixels, caption, Spec); the same for the same seed."""
+    from . import captions   # which reads the tables of this file
+
     rng = random.Random(seed)
     spec = draw(rng)
-    text = caption(spec, rng)
+    text = captions.caption(spec, rng)
     return render(spec, n_frames, size, device, start=rng.random() * 4.0), text, spec

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from .noise import cells, fbm, gradient, lattice_random, ridged
+from .noise import cells, dots, fbm, gradient, lattice_random, ridged
 
 TAU = 2.0 * math.pi
 
@@ -44,19 +44,7 @@ def unit(value):
 
 def sprites(p, n, size, drift=(0.0, 0.0), twinkle=0.0):
     """Soft dots, one per lattice cell of @n cells a unit; drift moves them in units per second."""
-    x, y = (p.x - drift[0] * p.t) * n, (p.y - drift[1] * p.t) * n
-    x0, y0 = torch.floor(x), torch.floor(y)
-    light = torch.zeros_like(x)
-    for dy in (-1, 0, 1):
-        for dx in (-1, 0, 1):
-            cx, cy = (x0 + dx).long(), (y0 + dy).long()
-            zero = torch.zeros_like(cx)
-            a, b, c = (lattice_random(cx, cy, zero, p.seed + k) for k in (3, 5, 9))
-            d2 = (x - cx - a) ** 2 + (y - cy - b) ** 2
-            radius = size * (0.4 + 1.2 * c)
-            shine = 1.0 - twinkle * unit(torch.sin(p.t * (2.0 + 5.0 * a) + b * TAU))
-            light = light + shine * c * torch.exp(-d2 / (radius * radius))
-    return light
+    return dots((p.x - drift[0] * p.t) * n, (p.y - drift[1] * p.t) * n, p.t, p.seed, size, twinkle)
 
 
 def fire(p):

@@ -7,6 +7,8 @@ import math
 
 import torch
 
+from . import native
+
 MASK = 0x7FFFFFFF
 
 
@@ -29,6 +31,8 @@ def fade(f):
 
 def gradient(x, y, z, seed):
     """Perlin noise in three dimensions, about -1..1."""
+    if native.usable(x):
+        return native.call("gradient", (x, y, z), 1, seed)[0]
     x0, y0, z0 = torch.floor(x), torch.floor(y), torch.floor(z)
     fx, fy, fz = x - x0, y - y0, z - z0
     xi, yi, zi = x0.long(), y0.long(), z0.long()
@@ -52,6 +56,8 @@ def gradient(x, y, z, seed):
 
 def fbm(x, y, z, seed, octaves=4, gain=0.5):
     """Sum of octaves of gradient noise, about -1..1."""
+    if native.usable(x):
+        return native.call("fbm", (x, y, z), 1, seed, octaves, float(gain))[0]
     total, weight, norm = torch.zeros_like(x), 1.0, 0.0
     for octave in range(octaves):
         total = total + weight * gradient(x, y, z, seed + octave * 101)
@@ -63,6 +69,8 @@ def fbm(x, y, z, seed, octaves=4, gain=0.5):
 
 def ridged(x, y, z, seed, octaves=4):
     """Sharp crests, 0..1."""
+    if native.usable(x):
+        return native.call("ridged", (x, y, z), 1, seed, octaves)[0]
     total, weight, norm = torch.zeros_like(x), 1.0, 0.0
     for octave in range(octaves):
         total = total + weight * (1.0 - gradient(x, y, z, seed + octave * 57).abs()) ** 2
@@ -75,6 +83,8 @@ def ridged(x, y, z, seed, octaves=4):
 def cells(x, y, z, seed):
     """Distances to the nearest and second nearest of points that wander in their lattice cells, and
     a random number of the nearest one."""
+    if native.usable(x):
+        return native.call("cells", (x, y, z), 3, seed)
     x0, y0 = torch.floor(x), torch.floor(y)
     first = torch.full_like(x, 9.0)
     second = torch.full_like(x, 9.0)
@@ -93,3 +103,21 @@ def cells(x, y, z, seed):
             label = torch.where(closer, a, label)
             first = torch.minimum(first, d)
     return first, second, label
+
+
+def dots(x, y, t, seed, size, twinkle):
+    """Light of soft dots, one per unit cell at a random place; @twinkle is how far they dim."""
+    if native.usable(x):
+        return native.call("sprites", (x, y, t), 1, seed, float(size), float(twinkle))[0]
+    x0, y0 = torch.floor(x), torch.floor(y)
+    light = torch.zeros_like(x)
+    for dy in (-1, 0, 1):
+        for dx in (-1, 0, 1):
+            cx, cy = (x0 + dx).long(), (y0 + dy).long()
+            zero = torch.zeros_like(cx)
+            a, b, c = (lattice_random(cx, cy, zero, seed + k) for k in (3, 5, 9))
+            d2 = (x - cx - a) ** 2 + (y - cy - b) ** 2
+            radius = size * (0.4 + 1.2 * c)
+            wave = 0.5 + 0.5 * torch.sin(t * (2.0 + 5.0 * a) + b * 2.0 * math.pi)
+            light = light + (1.0 - twinkle * wave) * c * torch.exp(-d2 / (radius * radius))
+    return light

@@ -352,6 +352,33 @@ scope_layout_taehv(ScopeHeaderFile *file)
     conv(file, 3, 64, 3, TRUE, "decoder.22");
 }
 
+void
+scope_layout_taehv_deep(ScopeHeaderFile *file)
+{
+    static const struct {
+        const char *name;
+        gint64 n_out, n_in, kernel;
+        gboolean bias;
+    } convs[] = {
+        {"encoder.0.conv", 4, 12, 1, FALSE}, {"encoder.1", 8, 4, 3, FALSE},
+        {"encoder.3", 8, 8, 3, FALSE},       {"encoder.5", 8, 8, 3, FALSE},
+        {"encoder.7", 8, 8, 3, FALSE},       {"encoder.9", 16, 8, 3, TRUE},
+        {"decoder.1", 8, 16, 3, TRUE},       {"decoder.5.conv", 8, 8, 1, FALSE},
+        {"decoder.6", 8, 8, 3, FALSE},       {"decoder.9.conv", 8, 8, 1, FALSE},
+        {"decoder.10", 8, 8, 3, FALSE},      {"decoder.13.conv", 16, 8, 1, FALSE},
+        {"decoder.14", 4, 8, 3, FALSE},      {"decoder.16", 4, 4, 3, TRUE},
+        {"decoder.19.conv", 8, 4, 1, FALSE}, {"decoder.20", 3, 4, 3, TRUE},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(convs); i++) {
+        conv(file, convs[i].n_out, convs[i].n_in, convs[i].kernel, convs[i].bias, convs[i].name);
+    }
+    memory_block(file, 8, "encoder", 8);
+    memory_block(file, 8, "decoder", 3);
+    memory_block(file, 8, "decoder", 7);
+    memory_block(file, 8, "decoder", 11);
+}
+
 /* -- Video-Depth-Anything --------------------------------------------------------------------- */
 
 static void

@@ -31,6 +31,9 @@ void scope_layout_umt5_scaled(ScopeHeaderFile *file);
 void scope_layout_wan_vae(ScopeHeaderFile *file, const gint64 widths[4]);
 /** scope_layout_taehv: the tiny autoencoder of Wan 2.1. */
 void scope_layout_taehv(ScopeHeaderFile *file);
+/** scope_layout_taehv_deep: the same graph with four enlarging stages, frames mixed at the first
+ * entry, and ReLUs between convolutions and in front of an enlargement. */
+void scope_layout_taehv_deep(ScopeHeaderFile *file);
 /** ScopeDepthLayout: dimensions of Video-Depth-Anything. */
 typedef struct {
     gint64 width;     /* of the transformer; its heads have 64 */

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Generation the way the program does it: chunks of three latent frames, a KV cache over the window,
+few denoising steps, a pass with the clean latents at the end of each chunk."""
+import torch
+
+from mini.dit import CHUNK, WINDOW
+
+
+class Cache:
+    """Rotated keys and values of the frames before, per layer."""
+
+    def __init__(self, n_layers):
+        self.past = [None] * n_layers
+        self.fresh = [None] * n_layers
+
+    def extend(self, layer, k, v):
+        self.fresh[layer] = (k, v)
+        if self.past[layer] is None:
+            return k, v
+        return tuple(torch.cat(pair, 1) for pair in zip(self.past[layer], (k, v)))
+
+    def keep(self, n_tokens):
+        """Takes the last pass in and forgets all but @n_tokens."""
+        for layer, (k, v) in enumerate(self.fresh):
+            if self.past[layer] is not None:
+                k, v = (torch.cat(pair, 1) for pair in zip(self.past[layer], (k, v)))
+            self.past[layer] = k[:, -n_tokens:], v[:, -n_tokens:]
+
+
+class Stream:
+    """A batch of streams. @text: of Transformer.read(); may be replaced between chunks. With
+    @guidance other than 1, @empty is the same of empty prompts."""
+
+    def __init__(self, model, text, seed, size=(16, 16), steps=(1000, 750, 500, 250), guidance=1.0,
+                 empty=None):
+        self.model, self.text, self.size, self.steps = model, text, size, steps
+        self.guidance, self.empty = guidance, empty
+        self.n = text[0].shape[0]
+        self.start = 0
+        self.noise = torch.Generator().manual_seed(seed)
+        self.cache, self.other = (Cache(len(model.blocks)) for _ in range(2))
+
+    def draw_noise(self):
+        return torch.randn(self.n, CHUNK, 16, *self.size, generator=self.noise)
+
+    def flow(self, x, t):
+        times = torch.full((self.n, CHUNK), float(t))
+        flow = self.model(x, times, [self.start], self.text, cache=self.cache)
+        if self.guidance != 1.0:
+            free = self.model(x, times, [self.start], self.empty, cache=self.other)
+            flow = free + self.guidance * (flow - free)
+        return flow
+
+    @torch.no_grad()
+    def chunk(self):
+        x = self.draw_noise()
+        for i, t in enumerate(self.steps):
+            x0 = x - t / 1000.0 * self.flow(x, t)
+            if i + 1 < len(self.steps):
+                s = self.steps[i + 1] / 1000.0
+                x = (1.0 - s) * x0 + s * self.draw_noise()
+        self.flow(x0, 0)
+        tokens = self.size[0] * self.size[1] // 4 * (WINDOW - CHUNK)
+        self.cache.keep(tokens)
+        if self.guidance != 1.0:
+            self.other.keep(tokens)
+        self.start += CHUNK
+        return x0
+
+    def run(self, n_chunks):
+        """Latents [B, F, 16, h, w]."""
+        return torch.cat([self.chunk() for _ in range(n_chunks)], 1)
