@@ -13,7 +13,8 @@ scope_program_init(ScopeProgram *program, const ScopeConfig *config, GError **er
                                         .lora_shared_dir = config->lora_shared_dir,
                                         .assets_dir = config->assets_dir};
     scope_services_init(&program->services, config->models_dir, config->share_dir);
-    if (!scope_builtin_register_all(program->registry, error))
+    if (!scope_builtin_register_all(program->registry, error) ||
+        !scope_builtin_register_mini(program->registry, config->share_dir, error))
         return FALSE;
     scope_plugins_load_dir(program->plugins, config->plugins_dir, FALSE, &program->services.host,
                            program->registry);

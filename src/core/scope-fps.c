@@ -37,14 +37,18 @@ scope_fps_get(const ScopeFps *self)
 {
     gint64 interval_us = 0;
     guint n_frames = 0;
+    gdouble fps;
 
-    if (self->native_fps > 0.0)
-        return CLAMP(self->native_fps, SCOPE_FPS_MIN, SCOPE_FPS_MAX);
     if (self->n == 0)
-        return SCOPE_FPS_INITIAL;
+        return self->native_fps > 0.0 ? CLAMP(self->native_fps, SCOPE_FPS_MIN, SCOPE_FPS_MAX)
+                                      : SCOPE_FPS_INITIAL;
     for (guint i = 0; i < self->n; i++) {
         n_frames += self->n_frames[i];
         interval_us += self->interval_us[i];
     }
-    return CLAMP((gdouble)n_frames * 1e6 / (gdouble)interval_us, SCOPE_FPS_MIN, SCOPE_FPS_MAX);
+    fps = (gdouble)n_frames * 1e6 / (gdouble)interval_us;
+    /* A machine that is too slow for the native rate shows what it makes, evenly. */
+    if (self->native_fps > 0.0)
+        fps = MIN(fps, self->native_fps);
+    return CLAMP(fps, SCOPE_FPS_MIN, SCOPE_FPS_MAX);
 }

@@ -25,7 +25,7 @@ typedef struct {
     gdouble native_fps;
 } ScopeFps;
 
-/** scope_fps_init: @native_fps > 0 is reported instead of any measurement. Thread: the owner. */
+/** scope_fps_init: @native_fps > 0 is reported unless less is measured. Thread: the owner. */
 void scope_fps_init(ScopeFps *fps, gdouble native_fps);
 
 /**

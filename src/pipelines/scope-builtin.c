@@ -7,6 +7,7 @@
 #include "pipelines/krea-realtime-video/scope-krea-realtime-video.h"
 #include "pipelines/longlive/scope-longlive.h"
 #include "pipelines/memflow/scope-memflow.h"
+#include "pipelines/mini/scope-mini.h"
 #include "pipelines/optical-flow/scope-optical-flow-pipeline.h"
 #include "pipelines/passthrough/scope-passthrough.h"
 #include "pipelines/reward-forcing/scope-reward-forcing.h"
@@ -40,4 +41,13 @@ scope_builtin_register_all(ScopeRegistry *registry, GError **error)
             return FALSE;
     }
     return TRUE;
+}
+
+gboolean
+scope_builtin_register_mini(ScopeRegistry *registry, const char *share_dir, GError **error)
+{
+    g_autofree char *config = g_build_filename(share_dir, "mini", "config.json", NULL);
+
+    return !g_file_test(config, G_FILE_TEST_IS_REGULAR) ||
+           scope_registry_register(registry, &scope_mini_desc, NULL, error);
 }

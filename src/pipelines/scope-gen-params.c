@@ -8,6 +8,7 @@
 #include "core/scope-host.h"
 #include "core/scope-param-docs.h"
 #include "core/scope-plugins.h"
+#include "pipelines/mini/scope-mini.h"
 #include "pipelines/scope-builtin.h"
 
 int
@@ -24,7 +25,8 @@ main(int argc, char **argv)
         return 2;
     }
     scope_host_init(&host, "");
-    if (!scope_builtin_register_all(registry, &error)) {
+    if (!scope_builtin_register_all(registry, &error) ||
+        !scope_registry_register(registry, &scope_mini_desc, NULL, &error)) {
         fprintf(stderr, "%s\n", error->message);
         return 1;
     }

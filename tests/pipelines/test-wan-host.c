@@ -7,6 +7,7 @@
 #include "pipelines/krea-realtime-video/scope-krea-realtime-video.h"
 #include "pipelines/longlive/scope-longlive.h"
 #include "pipelines/memflow/scope-memflow.h"
+#include "pipelines/mini/scope-mini.h"
 #include "pipelines/reward-forcing/scope-reward-forcing.h"
 #include "pipelines/streamdiffusionv2/scope-streamdiffusionv2.h"
 #include "pipelines/support/tiny-models.h"
@@ -23,6 +24,7 @@ static const struct {
     {&scope_memflow_desc, {9, 12, 12}, 12, {13, 12}},
     {&scope_reward_forcing_desc, {9, 12, 12}, 12, {13, 12}},
     {&scope_krea_realtime_video_desc, {9, 12, 12}, 12, {13, 12}},
+    {&scope_mini_desc, {5, 8, 8}, 8, {9, 8}}, /* as its config.json says */
 };
 
 static DriverFixture fixture;

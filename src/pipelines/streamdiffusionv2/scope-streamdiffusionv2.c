@@ -14,7 +14,8 @@ static const ScopeWanProduct product = {
     .weights = "StreamDiffusionV2/wan_causal_dmd_v2v/model.pt",
     .wrappers = wrappers,
     .vace = SCOPE_WAN_DIR_COMFY "/" SCOPE_WAN_VACE_1_3B,
-    .always_wan = TRUE,
+    .has_one_vae = TRUE,
+    .vae = SCOPE_WAN_VAE_WAN,
 };
 
 static const char *const files[] = {"config.json", "wan_causal_dmd_v2v/model.pt", NULL};

@@ -253,11 +253,26 @@ draw(ScopeWanStream *s, ScopeTensor noise, int index)
 static void
 list_steps(const ScopeWanStream *s, ScopeWanResult *result)
 {
-    memcpy(result->steps, s->steps, sizeof(s->steps));
-    result->n_steps = s->n_steps;
-    if (s->video_mode) {
-        result->steps[0] = scope_wan_noise_first_step(s->noise_scale);
+    int first = 0, n = 0;
+
+    if (!s->video_mode) {
+        memcpy(result->steps, s->steps, sizeof(s->steps));
+        result->n_steps = s->n_steps;
+        return;
     }
+    if ((s->options.variant.flags & SCOPE_WAN_VARIANT_EXACT_NOISE) == 0) {
+        result->steps[n++] = scope_wan_noise_first_step(s->noise_scale);
+        first = 1;
+    } else {
+        result->steps[n++] = 1000.0 * s->noise_scale;
+        while (first < s->n_steps && s->steps[first] >= result->steps[0]) {
+            first++;
+        }
+    }
+    for (int i = first; i < s->n_steps && n < SCOPE_WAN_MAX_STEPS; i++) {
+        result->steps[n++] = s->steps[i];
+    }
+    result->n_steps = n;
 }
 
 gboolean
@@ -277,8 +292,8 @@ scope_wan_block_denoise(ScopeWanStream *s, ScopeWanResult *result, GError **erro
         return FALSE;
     }
     list_steps(s, result);
-    result->timings.n_steps = s->n_steps;
-    for (int i = 0; i < s->n_steps; i++) {
+    result->timings.n_steps = result->n_steps;
+    for (int i = 0; i < result->n_steps; i++) {
         int64_t begin = g_get_monotonic_time();
         double t = result->steps[i];
         scope_wan_stream_fill_timesteps(timesteps, s->n_frames, t);
@@ -294,7 +309,7 @@ scope_wan_block_denoise(ScopeWanStream *s, ScopeWanResult *result, GError **erro
         };
         scope_wan_model_run(s->ctx, s->model, &pass);
         scope_wan_scheduler_to_clean(&s->scheduler, s->ctx, x, x, flow, t);
-        if (i + 1 < s->n_steps) {
+        if (i + 1 < result->n_steps) {
             draw(s, noise, i + 1);
             scope_wan_scheduler_add_noise(&s->scheduler, s->ctx, x, x, noise, result->steps[i + 1]);
         }

@@ -85,41 +85,32 @@ extern const char *const scope_wan_merge_modes[];
 /* What a client may send while streaming, without being part of the schema. */
 #define SCOPE_WAN_RUNTIME .apply = SCOPE_PARAM_APPLY_CHUNK
 
-/**
- * SCOPE_WAN_PARAM_TABLE:
- * @P: the struct, ScopeWanParams
- * @height_: default height as JSON text, in pixels
- * @width_: default width as JSON text, in pixels
- * @steps_: default schedule as JSON text
- * @input_size_: default of `input_size` as JSON text
- * @bias_: default of `kv_cache_attention_bias` as JSON text
- * @video_height_: JSON text for video mode, or NULL
- * @video_width_: JSON text for video mode, or NULL
- * @video_steps_: JSON text for video mode, or NULL
- * @text_height_: JSON text for text mode, or NULL
- * @text_width_: JSON text for text mode, or NULL
- * @text_steps_: JSON text for text mode, or NULL
- * @noise_flags_: further flags of `noise_scale`
- * @video_noise_: JSON text of noise_scale for video mode, or NULL
- * @video_controller_: JSON text of noise_controller for video mode, or NULL
- *
- * The items of a parameter table, in the order of the wire contract.
+/*
+ * The items of a parameter table, in the order of the wire contract. Arguments: a number that sizes
+ * are multiples of; as JSON text the defaults of height, width, schedule, input_size, noise_scale
+ * and noise_controller, and what video mode (@video_...) and text mode (@text_...) have instead, or
+ * NULL; further flags of `noise_scale`.
  */
 /* clang-format off */
-#define SCOPE_WAN_PARAM_TABLE(P, height_, width_, steps_, input_size_, bias_,                      \
-        video_height_, video_width_, video_steps_, text_height_, text_width_, text_steps_,         \
-        noise_flags_, video_noise_, video_controller_)                                             \
-    SCOPE_PARAM_INT(P, height, height_, .flags = SCOPE_PARAM_HAS_MIN, .min = 1, .step = 16,        \
+#define SCOPE_WAN_PARAMS_PICTURE(P, multiple_, height_, width_, steps_, input_size_, noise_,       \
+        controller_, video_height_, video_width_, video_steps_, text_height_, text_width_,         \
+        text_steps_, noise_flags_, video_noise_, video_controller_)                                \
+    SCOPE_PARAM_INT(P, height, height_, .flags = SCOPE_PARAM_HAS_MIN, .min = 1,                    \
+        .step = multiple_,                                                                         \
         .default_video_json = video_height_, .default_text_json = text_height_,                    \
         .order = 4, .group = "resolution", .unit = "px",                                           \
-        .help = "Output height, a multiple of 16."),                                               \
-    SCOPE_PARAM_INT(P, width, width_, .flags = SCOPE_PARAM_HAS_MIN, .min = 1, .step = 16,          \
+        .help = "Output height, a multiple of " #multiple_ "."),                                   \
+    SCOPE_PARAM_INT(P, width, width_, .flags = SCOPE_PARAM_HAS_MIN, .min = 1,                      \
+        .step = multiple_,                                                                         \
         .default_video_json = video_width_, .default_text_json = text_width_,                      \
         .order = 4, .group = "resolution", .unit = "px",                                           \
-        .help = "Output width, a multiple of 16."),                                                \
-    SCOPE_PARAM_BOOL(P, manage_cache, "true", .flags = SCOPE_PARAM_LIVE, .order = 5, .group = "cache",                        \
-        .help = "Reset the caches by itself when schedule, adapters or the video's prompt change."), \
-    SCOPE_PARAM_INT(P, base_seed, "42", .flags = SCOPE_PARAM_HAS_MIN | SCOPE_PARAM_LIVE, .min = 0, .order = 5,        \
+        .help = "Output width, a multiple of " #multiple_ "."),                                    \
+    SCOPE_PARAM_BOOL(P, manage_cache, "true", .flags = SCOPE_PARAM_LIVE, .order = 5,               \
+        .group = "cache",                                                                          \
+        .help = "Reset the caches by itself when schedule, adapters or the video's "               \
+                "prompt change."),                                                                 \
+    SCOPE_PARAM_INT(P, base_seed, "42", .flags = SCOPE_PARAM_HAS_MIN | SCOPE_PARAM_LIVE,           \
+        .min = 0, .order = 5,                                                                      \
         .label = "Seed", .help = "Seed of the noise; the same seed repeats the same start."),      \
     SCOPE_PARAM_INT_LIST(P, denoising_steps, steps_,                                               \
         .flags = SCOPE_PARAM_DESCENDING | SCOPE_PARAM_MODULATABLE | SCOPE_WAN_BOTH_BOUNDS,         \
@@ -129,23 +120,28 @@ extern const char *const scope_wan_merge_modes[];
         .help = "Denoising schedule: timesteps, strictly descending."),                            \
     SCOPE_PARAM_STRING(P, lora_merge_strategy, "\"permanent_merge\"", .order = 2,                  \
         .group = "lora", .help = "How adapters are applied: merged at load, or at run time."),     \
-    SCOPE_PARAM_FLOAT(P, noise_scale, "0.7",                                                       \
+    SCOPE_PARAM_FLOAT(P, noise_scale, noise_,                                                      \
         .flags = SCOPE_WAN_BOTH_BOUNDS | (noise_flags_), SCOPE_PARAM_RANGE(0, 1), .step = 0.01,    \
         .default_video_json = video_noise_, SCOPE_WAN_RUNTIME, .order = 7, .group = "noise",       \
         .modes = SCOPE_MODE_BIT(SCOPE_MODE_VIDEO),                                                 \
         .help = "How much of the input video is replaced by noise."),                              \
-    SCOPE_PARAM_BOOL(P, noise_controller, "true", .default_video_json = video_controller_,         \
+    SCOPE_PARAM_BOOL(P, noise_controller, controller_, .default_video_json = video_controller_,    \
         SCOPE_WAN_RUNTIME, .order = 7, .group = "noise",                                           \
         .modes = SCOPE_MODE_BIT(SCOPE_MODE_VIDEO),                                                 \
         .help = "Choose the noise by the motion in the input video."),                             \
     SCOPE_PARAM_INT(P, input_size, input_size_,                                                    \
         .flags = SCOPE_PARAM_HAS_MIN | SCOPE_PARAM_NULLABLE | SCOPE_PARAM_NO_UI, .min = 1,         \
-        SCOPE_PARAM_NULL_IF_UNSET(P, input_size), .help = "Expected number of input frames."),     \
+        SCOPE_PARAM_NULL_IF_UNSET(P, input_size), .help = "Expected number of input frames.")
+
+#define SCOPE_WAN_PARAMS_GUIDE(P)                                                                  \
     SCOPE_PARAM_STRING_LIST(P, ref_images, "[]", .flags = SCOPE_PARAM_NO_UI,                       \
         .help = "Reference images for VACE, by path."),                                            \
-    SCOPE_PARAM_FLOAT(P, vace_context_scale, "1.0", .flags = SCOPE_WAN_BOTH_BOUNDS | SCOPE_PARAM_LIVE, \
+    SCOPE_PARAM_FLOAT(P, vace_context_scale, "1.0",                                                \
+        .flags = SCOPE_WAN_BOTH_BOUNDS | SCOPE_PARAM_LIVE,                                         \
         SCOPE_PARAM_RANGE(0, 2), .step = 0.1, .order = 1, .group = "vace",                         \
-        .help = "Strength of VACE's guidance."),                                                   \
+        .help = "Strength of VACE's guidance.")
+
+#define SCOPE_WAN_PARAMS_WEIGHTS(P)                                                                \
     SCOPE_PARAM_ENUM(P, vae_type, "\"wan\"", .choices = scope_wan_vae_types,                       \
         .enum_name = "VaeType", .order = 3, .label = "VAE",                                        \
         .help = "Decoder: wan is best and slowest, tae fastest, lightvae and lighttae between."),  \
@@ -154,12 +150,20 @@ extern const char *const scope_wan_merge_modes[];
         .enum_name = "Quantization", .order = 8, .group = "quantization",                          \
         .help = "8-bit weights and activations: less memory, more speed."),                        \
     SCOPE_PARAM_BOOL(P, vace_enabled, "true", .flags = SCOPE_PARAM_HIDDEN,                         \
-        .help = "Load the VACE module."),                                                          \
+        .help = "Load the VACE module.")
+
+#define SCOPE_WAN_PARAMS_LORA(P)                                                                   \
     SCOPE_PARAM_LORAS(P, loras, "[]", .flags = SCOPE_PARAM_HIDDEN, .help = "Adapters to load."),   \
     SCOPE_PARAM_ENUM(P, lora_merge_mode, "null",                                                   \
         .flags = SCOPE_PARAM_HIDDEN | SCOPE_PARAM_NULLABLE,                                        \
         SCOPE_PARAM_NULL_IF_UNSET(P, lora_merge_mode), .choices = scope_wan_merge_modes,           \
         .help = "How adapters without a mode of their own are applied."),                          \
+    SCOPE_PARAM_LORAS(P, lora_scales, "null",                                                      \
+        .flags = SCOPE_PARAM_HIDDEN | SCOPE_PARAM_NULLABLE | SCOPE_PARAM_ONE_SHOT,                 \
+        SCOPE_WAN_RUNTIME, SCOPE_PARAM_NULL_IF_UNSET(P, lora_scales),                              \
+        .help = "New scales of run-time adapters.")
+
+#define SCOPE_WAN_PARAMS_PROMPT(P)                                                                 \
     SCOPE_PARAM_PROMPTS(P, prompts, "[]", .flags = SCOPE_PARAM_HIDDEN, SCOPE_WAN_RUNTIME,          \
         .help = "What to show: texts that are blended by weight."),                                \
     SCOPE_PARAM_ENUM(P, prompt_interpolation_method, "\"linear\"", .flags = SCOPE_PARAM_HIDDEN,    \
@@ -178,24 +182,37 @@ extern const char *const scope_wan_merge_modes[];
                  SCOPE_WAN_BOTH_BOUNDS,                                                            \
         SCOPE_PARAM_RANGE(0, 1000), SCOPE_WAN_RUNTIME,                                             \
         SCOPE_PARAM_NULL_IF_UNSET(P, denoising_step_list),                                         \
-        .help = "Schedule in force; the load-time one when not sent."),                            \
+        .help = "Schedule in force; the load-time one when not sent.")
+
+#define SCOPE_WAN_PARAMS_GUIDE_RUN(P, bias_)                                                       \
     SCOPE_PARAM_FLOAT(P, kv_cache_attention_bias, bias_,                                           \
         .flags = SCOPE_PARAM_HIDDEN | SCOPE_WAN_BOTH_BOUNDS, SCOPE_PARAM_RANGE(0.01, 1),           \
         SCOPE_WAN_RUNTIME, .help = "Reliance on past frames; smaller forgets faster."),            \
-    SCOPE_PARAM_LORAS(P, lora_scales, "null",                                                      \
-        .flags = SCOPE_PARAM_HIDDEN | SCOPE_PARAM_NULLABLE | SCOPE_PARAM_ONE_SHOT,                 \
-        SCOPE_WAN_RUNTIME, SCOPE_PARAM_NULL_IF_UNSET(P, lora_scales),                              \
-        .help = "New scales of run-time adapters."),                                               \
     SCOPE_PARAM_STRING_LIST(P, vace_ref_images, "null",                                            \
         .flags = SCOPE_PARAM_HIDDEN | SCOPE_PARAM_NULLABLE | SCOPE_PARAM_ONE_SHOT,                 \
         SCOPE_WAN_RUNTIME, SCOPE_PARAM_NULL_IF_UNSET(P, vace_ref_images),                          \
         .help = "Reference images for the next chunk."),                                           \
-    SCOPE_PARAM_STRING(P, first_frame_image, "null", SCOPE_PARAM_NULL_IF_UNSET(P, first_frame_image),                                               \
+    SCOPE_PARAM_STRING(P, first_frame_image, "null", SCOPE_PARAM_NULL_IF_UNSET(P,                  \
+        first_frame_image),                                                                        \
         .flags = SCOPE_PARAM_HIDDEN | SCOPE_PARAM_NULLABLE | SCOPE_PARAM_ONE_SHOT,                 \
         SCOPE_WAN_RUNTIME, .help = "Image that the next chunk begins with."),                      \
-    SCOPE_PARAM_STRING(P, last_frame_image, "null", SCOPE_PARAM_NULL_IF_UNSET(P, last_frame_image),                                                \
+    SCOPE_PARAM_STRING(P, last_frame_image, "null", SCOPE_PARAM_NULL_IF_UNSET(P,                   \
+        last_frame_image),                                                                         \
         .flags = SCOPE_PARAM_HIDDEN | SCOPE_PARAM_NULLABLE | SCOPE_PARAM_ONE_SHOT,                 \
         SCOPE_WAN_RUNTIME, .help = "Image that the next chunk ends with.")
+
+/* The table of a published pipeline: everything. */
+#define SCOPE_WAN_PARAM_TABLE(P, height_, width_, steps_, input_size_, bias_,                      \
+        video_height_, video_width_, video_steps_, text_height_, text_width_, text_steps_,         \
+        noise_flags_, video_noise_, video_controller_)                                             \
+    SCOPE_WAN_PARAMS_PICTURE(P, 16, height_, width_, steps_, input_size_, "0.7", "true",           \
+        video_height_, video_width_, video_steps_, text_height_, text_width_, text_steps_, noise_flags_, video_noise_,          \
+        video_controller_),                                                                        \
+    SCOPE_WAN_PARAMS_GUIDE(P),                                                                     \
+    SCOPE_WAN_PARAMS_WEIGHTS(P),                                                                   \
+    SCOPE_WAN_PARAMS_LORA(P),                                                                      \
+    SCOPE_WAN_PARAMS_PROMPT(P),                                                                    \
+    SCOPE_WAN_PARAMS_GUIDE_RUN(P, bias_)
 /* clang-format on */
 
 G_END_DECLS

@@ -24,7 +24,7 @@ scope_wan_product_dup_path(const ScopeWanProduct *self, const ScopeHost *host, c
 ScopeWanVaeType
 scope_wan_product_get_vae_type(const ScopeWanProduct *self, const ScopeWanParams *params)
 {
-    return self->always_wan ? SCOPE_WAN_VAE_WAN : (ScopeWanVaeType)params->vae_type;
+    return self->has_one_vae ? self->vae : (ScopeWanVaeType)params->vae_type;
 }
 
 gboolean

@@ -31,7 +31,8 @@ G_BEGIN_DECLS
  * @text_encoder: UMT5
  * @tokenizer: file or folder
  * @vaes: per ScopeWanVaeType; %NULL: that type is not offered
- * @always_wan: `vae_type` is ignored, the full VAE is used
+ * @has_one_vae: `vae_type` is ignored, @vae is used
+ * @vae: the type of the only VAE
  * @packs: matrices are widened at load: faster, for small models
  * @size_multiple: what height and width have to be multiples of, in pixels
  * @own: (nullable): the files lie in this folder of the installation instead
@@ -48,7 +49,8 @@ typedef struct {
     const char *text_encoder;
     const char *tokenizer;
     const char *vaes[4];
-    gboolean always_wan;
+    gboolean has_one_vae;
+    ScopeWanVaeType vae;
     gboolean packs;
     int size_multiple;
     const char *own;

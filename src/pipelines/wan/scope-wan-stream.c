@@ -212,7 +212,7 @@ scope_wan_stream_create(ScopeContext *ctx, const ScopeWanModel *model,
         return NULL;
     }
     if (s->options.max_rope_frames == 0) {
-        s->options.max_rope_frames = SCOPE_WAN_DEFAULT_MAX_ROPE;
+        s->options.max_rope_frames = v->max_frames > 0 ? v->max_frames : SCOPE_WAN_DEFAULT_MAX_ROPE;
     }
     if (s->options.cache_dtype == SCOPE_DTYPE_INVALID) {
         s->options.cache_dtype = scope_context_work_dtype(ctx);

@@ -74,7 +74,7 @@ typedef void (*ScopeWanDrawNoise)(gpointer user_data, ScopeTensor noise, int64_t
 typedef struct {
     ScopeWanVariant variant; /**< by value: a pipeline's own numbers may differ */
     int height, width;       /**< pixels, multiples of the codec's spatial factor times 2 */
-    int64_t max_rope_frames; /**< frame positions; 0: SCOPE_WAN_DEFAULT_MAX_ROPE */
+    int64_t max_rope_frames; /**< frame positions; 0: the variant's */
     ScopeDType cache_dtype;  /**< SCOPE_DTYPE_INVALID: the backend's work type */
     double context_noise;    /**< timestep of the clean pass, normally 0 */
     ScopeWanCodec codec;

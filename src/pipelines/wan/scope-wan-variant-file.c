@@ -98,12 +98,13 @@ scope_wan_variant_read(const char *path, ScopeWanVariant *variant, double *ret_c
         return FALSE;
     }
     ok = read_count(object, path, "chunk_frames", 1, &variant->chunk_frames, error) &&
-         read_count(object, path, "first_chunk_frames", 1, &variant->first_chunk_frames, error) &&
-         read_count(object, path, "window_frames", 1, &variant->slot_frames, error) &&
+         read_count(object, path, "window_frames", 1, &variant->window_frames, error) &&
          read_count(object, path, "sink_frames", 0, &variant->sink_frames, error) &&
          read_number(object, path, "shift", 0.01, 100, &variant->shift, error) &&
          read_number(object, path, "context_noise", 0, 1000, ret_context_noise, error) &&
          read_steps(object, path, variant, error);
+    variant->first_chunk_frames = variant->chunk_frames;
+    variant->slot_frames = variant->window_frames;
     json_object_unref(root);
     return ok;
 }

@@ -100,6 +100,23 @@ const ScopeWanVariant scope_wan_variant_self_forcing = {
     .n_steps = 4,
 };
 
+/* Its model sees positions only as differences, so that its streams need not begin anew. */
+const ScopeWanVariant scope_wan_variant_mini = {
+    .id = "mini",
+    .cache = SCOPE_WAN_CACHE_LONGLIVE,
+    .flags = SCOPE_WAN_VARIANT_CLEAN_PASS | SCOPE_WAN_VARIANT_RECACHE |
+             SCOPE_WAN_VARIANT_EXACT_NOISE,
+    .chunk_frames = 3,
+    .first_chunk_frames = 3,
+    .window_frames = 9,
+    .slot_frames = 9,
+    .max_frames = 1 << 24,
+    .past_weight = 1.0,
+    .shift = 5.0,
+    .steps = {1000, 750, 500, 250},
+    .n_steps = 4,
+};
+
 const ScopeWanVariant *
 scope_wan_variant_find(const char *id)
 {

@@ -19,6 +19,8 @@ typedef enum {
     SCOPE_WAN_VARIANT_GLOBAL_SINK = 1 << 3, /**< recaching leaves a filled sink alone */
     SCOPE_WAN_VARIANT_OVERLAP = 1 << 4,     /**< video: the first chunk advances one frame less */
     SCOPE_WAN_VARIANT_WARP_STEPS = 1 << 5,  /**< the step list is moved by the shift */
+    SCOPE_WAN_VARIANT_EXACT_NOISE = 1 << 6, /**< video: steps begin at the timestep of the noise,
+                                                 those of the list above it are left out */
 } ScopeWanVariantFlags;
 
 /** ScopeWanVariant: frames are latent frames. */
@@ -38,6 +40,7 @@ typedef struct {
     int sparse_frames;     /**< MEMFLOW: frames of sink and bank that a head sees; 0: all */
     int context_frames;    /**< > 0: the cache is computed anew from as many frames a chunk */
     double past_weight;    /**< default weight of past frames with @context_frames; 1: none */
+    int64_t max_frames;    /**< positions of a stream; 0: SCOPE_WAN_DEFAULT_MAX_ROPE */
     double shift;          /**< of the scheduler */
     int steps[4], n_steps; /**< default schedule */
 } ScopeWanVariant;
@@ -48,6 +51,7 @@ extern const ScopeWanVariant scope_wan_variant_reward_forcing;
 extern const ScopeWanVariant scope_wan_variant_streamdiffusionv2;
 extern const ScopeWanVariant scope_wan_variant_krea;
 extern const ScopeWanVariant scope_wan_variant_self_forcing;
+extern const ScopeWanVariant scope_wan_variant_mini; /**< window and steps come with its weights */
 
 /**
  * scope_wan_variant_find:
