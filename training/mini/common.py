@@ -74,7 +74,7 @@ class Average:
             self.values[key].lerp_(value.detach(), 1.0 - decay)
 
 
-def orthogonal(matrix, steps=5):
+def orthogonal(matrix, steps=4):
     """The nearest orthogonal matrix, about, by a Newton-Schulz iteration."""
     x = matrix / (matrix.norm() + 1e-7)
     tall = x.shape[0] > x.shape[1]

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The diffusion transformer in Wan's names: latents, a timestep per frame and prompt rows to flow.
 
+Beyond Wan it adds a learned vector per place of the picture to the tokens: a rotary embedding alone tells a
+small model too late where the middle and the horizon are.
+
 A clip is a row of parts (start frame, latents, timestep, which parts it sees); parts that are run
 together share one pass and one attention mask, which is how clean context and noisy chunks are trained
 side by side the way they meet in a stream.
@@ -117,6 +120,7 @@ class Transformer(nn.Module):
         self.time_projection = nn.Sequential(nn.SiLU(), nn.Linear(dim, 6 * dim))
         self.blocks = nn.ModuleList(Block(dim, c["ffn_dim"], self.heads) for _ in range(c["num_layers"]))
         self.head = Head(dim, 4 * c["out_dim"])
+        self.position_embedding = nn.Parameter(torch.zeros(1, GRID * GRID, dim))
         for name, p in self.named_parameters():
             if name.endswith(".weight") and p.dim() == 2:
                 nn.init.xavier_uniform_(p)
@@ -136,6 +140,15 @@ class Transformer(nn.Module):
         bias[..., n] = math.log(LENGTH - n) if n < LENGTH else -1e9
         return context, bias
 
+    def places(self, rows, columns):
+        """The vectors of the places for a grid of any size: [1, 1, rows * columns, D]."""
+        table = self.position_embedding
+        if (rows, columns) != (GRID, GRID):
+            table = table.unflatten(1, (GRID, GRID)).permute(0, 3, 1, 2)
+            table = F.interpolate(table, (rows, columns), mode="bilinear", align_corners=False)
+            table = table.permute(0, 2, 3, 1).flatten(1, 2)
+        return table.unsqueeze(1)
+
     def forward(self, x, t, starts, text, mask=None, cache=None):
         """Flow for latents @x [B, F, C, h, w] at timesteps @t [B, F] in 0..1000.
 
@@ -146,6 +159,7 @@ class Transformer(nn.Module):
         patches = x.view(b, f, c, rows, 2, columns, 2).permute(0, 1, 3, 5, 2, 4, 6)
         tokens = F.linear(patches.reshape(b, f, rows * columns, 4 * c),
                           self.patch_embedding.weight.flatten(1), self.patch_embedding.bias)
+        tokens = tokens + self.places(rows, columns)
         half = self.freq_dim // 2
         angle = t.double()[..., None] * 10000.0 ** (-torch.arange(half, dtype=torch.float64) / half)
         e = self.time_embedding(torch.cat([angle.cos(), angle.sin()], -1).float())

@@ -27,13 +27,15 @@ def main():
     parser.add_argument("--autoencoder", type=pathlib.Path, required=True)
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--colours", type=int, default=2, help="per field")
-    parser.add_argument("--minutes", type=float, default=20)
+    parser.add_argument("--wait", type=float, default=0, help="minutes to wait for more fields")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     model, begin = autoencoder(args.autoencoder), time.time()
-    while time.time() - begin < args.minutes * 60:
+    while True:
         todo = [path for path in sorted(args.fields.glob("fields-*.pt"))
                 if not (args.out / path.name.replace("fields", "latents")).exists()]
+        if not todo and time.time() - begin > args.wait * 60:
+            return
         if not todo:
             time.sleep(2)
             continue

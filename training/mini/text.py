@@ -124,7 +124,7 @@ def train_vocabulary(texts, folder, size):
     listing.write_text("\n".join(texts))
     sentencepiece.SentencePieceTrainer.train(
         input=str(listing), model_prefix=str(folder / "spiece"), vocab_size=size, model_type="unigram",
-        byte_fallback=True, character_coverage=1.0, normalization_rule_name="nmt_nfkc_cf",
+        byte_fallback=True, hard_vocab_limit=False, character_coverage=1.0, normalization_rule_name="nmt_nfkc_cf",
         pad_id=0, eos_id=1, bos_id=2, unk_id=3, num_threads=1, minloglevel=2,
         input_sentence_size=len(texts), shuffle_input_sentence=False)
     listing.unlink()

@@ -81,14 +81,18 @@ def pictures_loss(model, clips, reader, rng, n):
 
 
 def clips_loss(model, clips, reader, rng, n, mask):
+    """Every other time the first chunk of more clips, alone, else three chunks with their past."""
+    alone = rng.random() < 0.5
+    n = 4 * n if alone else n
     latents, specs = clips.draw(rng, n)
-    t = noise_levels(rng, (n, 3)).repeat_interleave(CHUNK, 1)
-    noisy, flow = add_noise(latents, t)
+    text = model.read(reader.captions(specs, rng, 0.1))
+    t = noise_levels(rng, (n, 1 if alone else 3)).repeat_interleave(CHUNK, 1)
+    noisy, flow = add_noise(latents[:, :t.shape[1]], t)
+    if alone:
+        return (model(noisy, t, [0], text) - flow).pow(2).mean()
     past = latents[:, :2 * CHUNK]
     past = past + torch.randn_like(past) * 0.15 * torch.rand(n, 1, 1, 1, 1)   # as if we had made it
-    x = torch.cat([past, noisy], 1)
-    t = torch.cat([torch.zeros(n, 2 * CHUNK), t], 1)
-    text = model.read(reader.captions(specs, rng, 0.1))
+    x, t = torch.cat([past, noisy], 1), torch.cat([torch.zeros(n, 2 * CHUNK), t], 1)
     out = model(x, t, [0, 3, 0, 3, 6], text, mask)[:, 2 * CHUNK:]
     return (out - flow).pow(2).mean()
 
@@ -104,7 +108,7 @@ def distance(a, b):
     return total / 3.0
 
 
-def rollout_loss(model, clips, reader, rng, n, guide=None):
+def rollout_loss(model, clips, reader, rng, n):
     """Energy score of the prediction after a random number of steps from noise, for a random chunk of a
     clip with its true past. Two samples a prompt."""
     latents, specs = clips.draw(rng, n)
@@ -140,6 +144,83 @@ def sheet(model, decoder, reader, path, chunks):
                       for k in range(1, frames.shape[1] // (4 * CHUNK) + 1)])
 
 
+class Team:
+    """Workers that train on their own and agree on the mean of their parameters every @every steps."""
+
+    def __init__(self, n, n_values, context, every=8):
+        self.n, self.every = n, every
+        self.values = torch.zeros(n, n_values).share_memory_()
+        self.over = torch.zeros(1).share_memory_()
+        self.barrier = context.Barrier(n)
+
+    def agree(self, rank, model, over):
+        """Takes the mean; returns whether the first worker says that time is over."""
+        if self.n == 1:
+            return over
+        self.values[rank] = torch.nn.utils.parameters_to_vector(model.parameters()).detach()
+        if rank == 0:
+            self.over.fill_(float(over))
+        self.barrier.wait()
+        mean, over = self.values.mean(0), bool(self.over.item())
+        self.barrier.wait()
+        torch.nn.utils.vector_to_parameters(mean, model.parameters())
+        return over
+
+
+def work(rank, args, team):
+    """Trains until the time is over; the first worker writes the log, the sheets and the checkpoint."""
+    torch.manual_seed(args.seed * 1000 + rank)
+    model = Transformer()
+    matrices = [p for p in model.blocks.parameters() if p.dim() == 2]
+    ids = {id(p) for p in matrices}
+    optimiser = Muon([{"params": matrices, "matrices": True},
+                      {"params": [p for p in model.parameters() if id(p) not in ids]}])
+    average, step = Average(model, 0.995), 0
+    state = load_checkpoint(args.out / "diffusion.pt")
+    if state:
+        model.load_state_dict(state["model"], strict=False)
+        if len(state["model"]) == len(average.values):
+            optimiser.load_state_dict(state["optimiser"])
+        average.values.update(state["average"])
+        step = state["step"]
+    rng = random.Random(f"{args.seed} {rank} {step}")
+    clips, reader, decoder = Clips(args.latents), Reader(args.text), autoencoder(args.autoencoder)
+    mask = chunk_mask(2, [0, 1, 2], CHUNK * 64)
+    log, begin, first, shown = Log(args.out / f"{args.phase}.csv"), time.time(), step, time.time()
+    smooth = Transformer()
+    done = False
+    while not done:
+        progress = min(1.0, (time.time() - begin) / (args.minutes * 60))
+        falling = 1.0 if args.decay == 0 else min(1.0, (1.0 - progress) / args.decay)
+        for group in optimiser.param_groups:
+            group["lr"] = args.rate * min(1.0, (step - first + 1) / 60) * max(0.02, falling)
+        if args.phase == "pictures":
+            loss = pictures_loss(model, clips, reader, rng, args.batch)
+        elif args.phase == "clips":
+            loss = clips_loss(model, clips, reader, rng, args.batch, mask)
+        else:
+            loss = rollout_loss(model, clips, reader, rng, args.batch)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        step += 1
+        if step % team.every == 0:
+            done = team.agree(rank, model, progress >= 1.0)
+            clips.look()
+        if rank > 0:
+            continue
+        average.update(model, step)
+        log.add(loss=loss)
+        if step % 24 == 0:
+            log.write(step)
+        if time.time() - shown > 240 or done:
+            shown = time.time()
+            save_checkpoint(args.out / "diffusion.pt", model=model.state_dict(), step=step,
+                            optimiser=optimiser.state_dict(), average=average.values)
+            smooth.load_state_dict(average.values)
+            sheet(smooth, decoder, reader, args.out / f"{args.phase}.png", 1 if args.phase == "pictures" else 4)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=pathlib.Path, required=True)
@@ -151,58 +232,20 @@ def main():
     parser.add_argument("--batch", type=int, default=0)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--decay", type=float, default=0.3, help="share of the time with a falling rate")
+    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(args.seed)
-    rng = random.Random(args.seed)
-    batch = args.batch or {"pictures": 32, "clips": 4, "rollout": 5}[args.phase]
-    model = Transformer()
-    matrices = [p for p in model.blocks.parameters() if p.dim() == 2]
-    ids = {id(p) for p in matrices}
-    optimiser = Muon([{"params": matrices, "matrices": True},
-                      {"params": [p for p in model.parameters() if id(p) not in ids]}])
-    average, step = Average(model, 0.995), 0
-    state = load_checkpoint(args.out / "diffusion.pt")
-    if state:
-        model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
-        average.values, step = state["average"], state["step"]
-    clips, reader, decoder = Clips(args.latents), Reader(args.text), autoencoder(args.autoencoder)
-    mask = chunk_mask(2, [0, 1, 2], CHUNK * 64)
-    print(len(clips.specs), "clips", flush=True)
-    log, begin, first, shown = Log(args.out / f"{args.phase}.csv"), time.time(), step, time.time()
-    smooth = Transformer()
-    while True:
-        progress = min(1.0, (time.time() - begin) / (args.minutes * 60))
-        falling = 1.0 if args.decay == 0 else min(1.0, (1.0 - progress) / args.decay)
-        for group in optimiser.param_groups:
-            group["lr"] = args.rate * min(1.0, (step - first + 1) / 60) * max(0.02, falling)
-        if args.phase == "pictures":
-            loss = pictures_loss(model, clips, reader, rng, batch)
-        elif args.phase == "clips":
-            loss = clips_loss(model, clips, reader, rng, batch, mask)
-        else:
-            loss = rollout_loss(model, clips, reader, rng, batch)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        average.update(model, step)
-        step += 1
-        log.add(loss=loss)
-        done = progress >= 1.0
-        if step % 25 == 0 or done:
-            log.write(step)
-            clips.look()
-        if time.time() - shown > 240 or done:
-            shown = time.time()
-            save_checkpoint(args.out / "diffusion.pt", model=model.state_dict(), step=step,
-                            optimiser=optimiser.state_dict(), average=average.values)
-            smooth.load_state_dict(average.values)
-            sheet(smooth, decoder, reader, args.out / f"{args.phase}.png", 1 if args.phase == "pictures" else 4)
-            print("sheet", round(time.time() - shown, 1), flush=True)
-        if done:
-            return
+    args.batch = args.batch or {"pictures": 32, "clips": 4, "rollout": 5}[args.phase]
+    context = torch.multiprocessing.get_context("spawn")
+    team = Team(args.workers, sum(p.numel() for p in Transformer().parameters()), context)
+    others = [context.Process(target=work, args=(rank, args, team), daemon=True)
+              for rank in range(1, args.workers)]
+    for process in others:
+        process.start()
+    work(0, args, team)
+    for process in others:
+        process.join()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks that hold for any weights: the compiled noise is the written one, a stream with a KV cache is the
+masked pass the model is trained with, files come back as written, text comes back whole."""
+import pathlib
+import random
+import sys
+import tempfile
+
+import mini  # noqa: F401
+import torch
+
+from mini.autoencoder import Autoencoder
+from mini.common import held_out
+from mini.dit import CHUNK, Transformer, chunk_mask
+from mini.safetensors import load, save
+from mini.stream import Stream
+from world import captions, clips, native
+from world.families import FAMILIES
+
+
+def near(a, b, limit, what):
+    error = (a - b).abs().max().item()
+    if not error <= limit:
+        sys.exit(f"{what}: differs by {error:g}, expected at most {limit:g}")
+
+
+def check_noise():
+    """A pixel on an edge may fall on its other side; the mean may not move."""
+    rng, usable = random.Random(1), native.usable
+    for family in FAMILIES:
+        spec = clips.draw(rng)
+        spec.family = family
+        fast = clips.draw_field(spec, 2, (24, 24))
+        native.usable = lambda tensor: False
+        slow = clips.draw_field(spec, 2, (24, 24))
+        native.usable = usable
+        near(fast.mean(), slow.mean(), 2e-3, f"the compiled noise of {family}")
+
+
+def check_stream():
+    torch.manual_seed(2)
+    model = Transformer()
+    for p in model.parameters():
+        p.data.add_(torch.randn_like(p) * 0.02)
+    text = model.read(torch.randn(2, 5, model.config["text_dim"]))
+    stream = Stream(model, text, 3, size=(4, 4), steps=(1000, 500))
+    past = stream.run(2)
+    x, t = torch.randn(2, CHUNK, 16, 4, 4), torch.full((2, CHUNK), 750.0)
+    with torch.no_grad():
+        streamed = stream.flow(x, 750.0)
+        times = torch.cat([torch.zeros(2, 2 * CHUNK), t], 1)
+        whole = model(torch.cat([past, x], 1), times, [0, 3, 6], text, chunk_mask(2, [2], CHUNK * 4))
+        late = model(torch.cat([past, x], 1), times, [600, 603, 606], text, chunk_mask(2, [2], CHUNK * 4))
+    near(streamed, whole[:, -CHUNK:], 1e-4, "a stream with a cache")
+    near(late, whole, 1e-2, "a stream that starts late")
+
+
+def check_autoencoder():
+    model = Autoencoder()
+    x = torch.rand(1, 8, 3, 32, 48)
+    with torch.no_grad():
+        z = model.encode(x)
+        both, first = model.decode(z), model.decode(z[:, :1])
+    if tuple(z.shape) != (1, 2, 16, 2, 3) or both.shape != x.shape:
+        sys.exit(f"autoencoder: latents {tuple(z.shape)}, frames {tuple(both.shape)}")
+    near(both[:, :4], first, 1e-5, "the first frames of a longer clip")
+
+
+def check_files():
+    tensors = {"a.weight": torch.randn(3, 5).half().float(), "b": torch.randn(7).half().float()}
+    with tempfile.TemporaryDirectory() as folder:
+        save(pathlib.Path(folder) / "x.safetensors", tensors)
+        found = load(pathlib.Path(folder) / "x.safetensors")
+    for name, value in tensors.items():
+        near(found[name], value, 0.0, name)
+
+
+def check_captions():
+    rng = random.Random(5)
+    for _ in range(500):
+        spec = clips.draw(rng)
+        text = captions.caption(spec, rng, 0.0)
+        words = [word.lower() for word in captions.TABLES["family"][spec.family]]
+        if not any(captions.bare(word) in text.lower() for word in words):
+            sys.exit(f"the caption '{text}' does not name {spec.family}")
+    share = sum(held_out(f, p, m) for f in FAMILIES for p in captions.TABLES["palette"]
+                for m in clips.MOTIONS) / (len(FAMILIES) * 16 * 9)
+    if not 0.08 < share < 0.12:
+        sys.exit(f"{share:.3f} of the combinations are held out, expected a tenth")
+
+
+if __name__ == "__main__":
+    check_noise()
+    check_stream()
+    check_autoencoder()
+    check_files()
+    check_captions()
