@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "engine/scope-assert.h"
+#include "engine/scope-ops.h"
 #include "models/scope-wan-model-private.h"
 
 #define PATCH SCOPE_WAN_PATCH
@@ -26,6 +27,29 @@ scope_wan_embed_patches(ScopeContext *ctx, ScopeTensor tokens, ScopeTensor laten
     patches =
         scope_tensor_reshape(patches, SCOPE_SHAPE(n_frames * h * w, channels * PATCH * PATCH));
     scope_wan_linear_run(ctx, tokens, patches, weight, NULL, NULL);
+    scope_arena_release(ctx->scratch, mark);
+}
+
+void
+scope_wan_embed_places(ScopeContext *ctx, const ScopeWanModel *model, ScopeTensor tokens,
+                       int64_t n_frames, int64_t h, int64_t w)
+{
+    ScopeArenaMark mark = scope_arena_mark(ctx->scratch);
+    int64_t dim = model->config.dim;
+    ScopeTensor table = model->places;
+    ScopeTensor rows = scope_tensor_reshape(tokens, SCOPE_SHAPE(n_frames, h * w, dim));
+    ScopeResizeOptions bilinear = {.mode = SCOPE_RESIZE_BILINEAR};
+
+    if (scope_tensor_is_none(table)) {
+        return;
+    }
+    if (h != table.shape[1] || w != table.shape[2]) {
+        ScopeTensor resized =
+            scope_context_scratch(ctx, SCOPE_DTYPE_F32, SCOPE_SHAPE(1, h, w, dim));
+        scope_op_resize(ctx, resized, table, &bilinear);
+        table = resized;
+    }
+    scope_op_add(ctx, rows, rows, scope_tensor_reshape(table, SCOPE_SHAPE(h * w, dim)));
     scope_arena_release(ctx->scratch, mark);
 }
 

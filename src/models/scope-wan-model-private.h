@@ -38,6 +38,7 @@ struct _ScopeWanModel {
     GPtrArray *parts; /* arrays of ScopeLoraPart */
     guint n_adapters; /* at run time */
     ScopeWanLinear patch_embedding;
+    ScopeTensor places; /* [1, S, S, D] f32: what is added per place of the picture, or none */
     ScopeWanLinear text_in, text_out;
     ScopeWanLinear time_in, time_out, time_projection;
     ScopeWanBlock *blocks;       /* [n_layers] */
@@ -58,6 +59,20 @@ struct _ScopeWanModel {
  */
 void scope_wan_embed_patches(ScopeContext *ctx, ScopeTensor tokens, ScopeTensor latents,
                              const ScopeWanLinear *weight);
+
+/**
+ * scope_wan_embed_places:
+ * @tokens: [F*h*w, D] float: in and out
+ * @n_frames: F
+ * @h: rows of tokens
+ * @w: tokens in a row
+ *
+ * Adds the learned vector of its place to every token; the table is resampled to the grid. Does
+ * nothing for a model without one.
+ * Thread: worker. Errors: none. Returns: nothing.
+ */
+void scope_wan_embed_places(ScopeContext *ctx, const ScopeWanModel *model, ScopeTensor tokens,
+                            int64_t n_frames, int64_t h, int64_t w);
 
 /** scope_wan_sinusoid: [freq_dim] cosines, then sines, of a timestep. Thread: any. */
 void scope_wan_sinusoid(double timestep, int freq_dim, float *ret_row);

@@ -186,6 +186,7 @@ scope_wan_model_run(ScopeContext *ctx, const ScopeWanModel *model, const ScopeWa
     scope_wan_embed_time(ctx, model, e, s.e0, pass->timesteps);
     scope_wan_embed_text(ctx, model, pass->text, pass->lora_scales);
     scope_wan_embed_patches(ctx, x, pass->latents, &model->patch_embedding);
+    scope_wan_embed_places(ctx, model, x, s.n_frames, s.height, s.width);
     run_blocks(&s, x);
     if (!scope_tensor_is_none(pass->flow)) {
         int64_t area = SCOPE_WAN_PATCH * SCOPE_WAN_PATCH;
@@ -208,5 +209,6 @@ scope_wan_model_scratch_bytes(const ScopeWanModel *model, int64_t n_tokens, int6
     size_t window = (size_t)n_keys * row; /* keys rotated or gathered for one pass */
     size_t hints = c->n_vace_layers > 0 ? (size_t)n_tokens * row * 4 : 0;
 
+    /* a resampled table of places is gone before attention begins, and no larger than its input */
     return MAX(attention + window, ffn) + tables + hints + (size_t)c->dim * 64 * sizeof(float);
 }

@@ -188,6 +188,40 @@ report(Load *load, int n_done, GError **error)
     return TRUE;
 }
 
+/* A vector per place of a square picture, which only our own small model has. */
+static gboolean
+load_places(Load *load, GError **error)
+{
+    ScopeWanModel *m = load->model;
+    const ScopeCheckpointTensor *stored = scope_checkpoint_find(m->weights, "position_embedding");
+    const gint64 any[3] = {1, -1, m->config.dim};
+    ScopeTensor table;
+    int64_t side = 1;
+
+    m->places = SCOPE_TENSOR_NONE;
+    if (stored == NULL) {
+        return TRUE;
+    }
+    if (scope_checkpoint_require(m->weights, "position_embedding", 3, any, error) == NULL) {
+        return FALSE;
+    }
+    while (side * side < stored->shape[1]) {
+        side++;
+    }
+    if (side * side != stored->shape[1]) {
+        g_set_error(error, SCOPE_WAN_ERROR, SCOPE_WAN_ERROR_CONFIG,
+                    "%s: position_embedding has %" G_GINT64_FORMAT
+                    " places, expected a square number",
+                    stored->file, stored->shape[1]);
+        return FALSE;
+    }
+    if (!load_modulation(load, "position_embedding", side * side, &table, error)) {
+        return FALSE;
+    }
+    m->places = scope_tensor_reshape(table, SCOPE_SHAPE(1, side, side, m->config.dim));
+    return TRUE;
+}
+
 static gboolean
 load_main(Load *load, GError **error)
 {
@@ -197,6 +231,7 @@ load_main(Load *load, GError **error)
 
     if (!load_linear(load, NULL, "patch_embedding", c->dim, c->in_dim * area, FALSE,
                      &m->patch_embedding, error) ||
+        !load_places(load, error) ||
         !load_linear(load, NULL, "text_embedding.0", c->dim, c->text_dim, TRUE, &m->text_in,
                      error) ||
         !load_linear(load, NULL, "text_embedding.2", c->dim, c->dim, TRUE, &m->text_out, error) ||

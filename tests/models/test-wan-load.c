@@ -120,6 +120,26 @@ test_layouts_agree(Fixture *f, gconstpointer data)
     g_assert_cmpmem(a, sizeof(a), b, sizeof(b));
 }
 
+/* A table of places moves the result, and more where it is not resampled to the same values. */
+static void
+test_places(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    float out[3][N_VALUES];
+    const gint64 n_places[3] = {0, 1, 4};
+
+    for (int i = 0; i < 3; i++) {
+        g_autoptr(ScopeWanModel) model = NULL;
+        f->tiny.n_places = n_places[i];
+        scope_tiny_wan_write(&f->tiny, f->path);
+        model = load(f, &error);
+        g_assert_no_error(error);
+        run_pass(f, model, NULL, out[i]);
+    }
+    g_assert_cmpfloat(distance(out[0], out[1]), >, 1e-4);
+    g_assert_cmpfloat(distance(out[1], out[2]), >, 1e-4);
+}
+
 static void
 test_names_round_trip(void)
 {
@@ -252,6 +272,15 @@ test_missing_tensor(Fixture *f, gconstpointer data)
     scope_tiny_wan_write(&f->tiny, f->path);
     expect_refusal(f, NULL, SCOPE_CHECKPOINT_ERROR, SCOPE_CHECKPOINT_ERROR_MISSING,
                    PARTS("model.safetensors", "blocks.1.cross_attn.norm_k.weight"));
+}
+
+static void
+test_places_of_no_square(Fixture *f, gconstpointer data)
+{
+    f->tiny.n_places = 6;
+    scope_tiny_wan_write(&f->tiny, f->path);
+    expect_refusal(f, NULL, SCOPE_WAN_ERROR, SCOPE_WAN_ERROR_CONFIG,
+                   PARTS("model.safetensors", "position_embedding", "6 places"));
 }
 
 static void
@@ -426,7 +455,9 @@ main(int argc, char **argv)
     ADD("layouts-agree", test_layouts_agree);
     ADD("narrow-weights", test_narrow_weights);
     ADD("adapter-merged-and-apart", test_adapter_merged_and_apart);
+    ADD("places", test_places);
     ADD("missing-tensor", test_missing_tensor);
+    ADD("places-of-no-square", test_places_of_no_square);
     ADD("wrong-shape", test_wrong_shape);
     ADD("integers", test_integers);
     ADD("truncated", test_truncated);

@@ -169,6 +169,9 @@ add_model(Writer *w)
         }
         add_linear(w, prefix, "after_proj", c->dim, c->dim);
     }
+    if (w->tiny->n_places > 0) {
+        add(w, "position_embedding", 0, 1, 3, (const gint64[]){1, w->tiny->n_places, c->dim});
+    }
     if (w->tiny->also != NULL) {
         add(w, w->tiny->also, 0, 1, 1, (const gint64[]){4});
     }
