@@ -14,10 +14,9 @@ G_BEGIN_DECLS
  * @ret_context_noise: (inout): timestep of the clean pass; likewise
  * @error: (nullable) set on failure
  *
- * Members: `chunk_frames`, `window_frames`, `sink_frames`, `shift`, `steps`, `context_noise`. Unknown
- * members are ignored.
- * Thread: loader. Blocks: disk. Errors: G_FILE_ERROR, SCOPE_WAN_ERROR_CONFIG.
- * Returns: TRUE, or FALSE with @error set.
+ * Members: `chunk_frames`, `window_frames`, `sink_frames`, `shift`, `steps`, `context_noise`.
+ * Unknown members are ignored. Thread: loader. Blocks: disk. Errors: G_FILE_ERROR,
+ * SCOPE_WAN_ERROR_CONFIG. Returns: TRUE, or FALSE with @error set.
  */
 gboolean scope_wan_variant_read(const char *path, ScopeWanVariant *variant,
                                 double *ret_context_noise, GError **error);
