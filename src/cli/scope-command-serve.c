@@ -14,6 +14,7 @@
 #include "cli/scope-program.h"
 #include "core/scope-log.h"
 #include "media/scope-media.h"
+#include "pipelines/scope-estimate.h"
 #include "server/scope-server.h"
 
 #include "scope-commit.h"
@@ -199,6 +200,7 @@ fill_options(ScopeServerOptions *options, const ScopeConfig *config, ScopeProgra
     options->registry = program->registry;
     options->plugins = program->plugins;
     options->services = &program->services.host;
+    options->estimate = scope_estimate_frame_seconds;
     options->restart = on_restart;
     options->restart_data = serve;
 }
@@ -208,6 +210,7 @@ run_server(const ScopeConfig *config, ScopeProgram *program, Serve *serve, GErro
 {
     ScopeServerOptions options = SCOPE_SERVER_OPTIONS_INIT;
 
+    scope_estimate_start(program->services.host.n_cpus);
     fill_options(&options, config, program, serve);
     serve->server = scope_server_new(&options);
     if (!scope_server_start(serve->server, error))

@@ -261,6 +261,72 @@ append_stage_values(ScopeSession *session, gpointer user_data)
     }
 }
 
+typedef struct {
+    GString *text;
+    const char *name;
+    gboolean counts; /* chunks instead of seconds */
+} PartMetric;
+
+static void
+append_part_values(ScopeSession *session, gpointer user_data)
+{
+    const PartMetric *metric = user_data;
+    ScopeChain *chain = scope_session_get_chain(session);
+
+    for (guint i = 0; chain && i < scope_chain_get_n_stages(chain); i++) {
+        ScopeStageStats stats;
+        g_autofree char *node = NULL;
+        scope_chain_get_stats(chain, i, &stats);
+        node = dup_label(stats.node_id);
+        for (guint p = 0; p < stats.timings.n_parts; p++) {
+            const ScopeStageTiming *part = &stats.timings.parts[p];
+            g_autofree char *labels =
+                g_strdup_printf("{session=\"%s\",node=\"%s\",pipeline=\"%s\",part=\"%s\"}",
+                                scope_session_get_id(session), node, stats.pipeline_id, part->name);
+            append_value(metric->text, metric->name, labels,
+                         metric->counts ? (gdouble)part->n_chunks : (gdouble)part->total_us / 1e6);
+        }
+    }
+}
+
+/* What the parts of a chunk take, where a pipeline tells it, and what encoding takes. */
+static void
+append_parts(GString *text, ScopeServer *server)
+{
+    static const struct {
+        const char *name;
+        const char *help;
+        gboolean counts;
+    } metrics[] = {
+        {"scope_stage_part_seconds_total", "Time in a part of the chunks.", FALSE},
+        {"scope_stage_part_chunks_total", "Chunks that had the part.", TRUE},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(metrics); i++) {
+        PartMetric metric = {.text = text, .name = metrics[i].name, .counts = metrics[i].counts};
+        append_head(text, metrics[i].name, "counter", metrics[i].help);
+        scope_sessions_foreach(server->sessions, append_part_values, &metric);
+    }
+}
+
+static void
+append_encode_value(ScopeSession *session, gpointer user_data)
+{
+    ScopePeerStats stats;
+    g_autofree char *labels = g_strdup_printf("{session=\"%s\"}", scope_session_get_id(session));
+
+    scope_peer_get_stats(scope_session_get_peer(session), &stats);
+    append_value(user_data, "scope_session_encode_seconds", labels, (gdouble)stats.encode_us / 1e6);
+}
+
+static void
+append_encode(GString *text, ScopeServer *server)
+{
+    append_head(text, "scope_session_encode_seconds", "gauge",
+                "From a frame's push to its encoded picture, moving average.");
+    scope_sessions_foreach(server->sessions, append_encode_value, text);
+}
+
 static void
 append_stages(GString *text, ScopeServer *server)
 {
@@ -302,5 +368,7 @@ scope_metrics_render(ScopeServer *server)
     append_sessions(text, server);
     append_ages(text, server);
     append_stages(text, server);
+    append_parts(text, server);
+    append_encode(text, server);
     return g_string_free_to_bytes(text);
 }

@@ -34,14 +34,35 @@ scope_route_pipeline_status(ScopeRequest *request)
     scope_request_reply_object(request, scope_manager_take_status(server->manager));
 }
 
+/* How long a frame takes without a GPU, so that people know before they load. */
+static void
+add_estimates(JsonObject *schemas, gdouble (*estimate)(const char *pipeline_id))
+{
+    JsonObjectIter iter;
+    const char *id;
+    JsonNode *node;
+
+    json_object_iter_init(&iter, schemas);
+    while (json_object_iter_next(&iter, &id, &node)) {
+        JsonObject *entry = json_node_get_object(node);
+        gdouble seconds = estimate ? estimate(id) : 0.0;
+        if (seconds > 0.0) {
+            json_object_set_double_member(entry, "estimated_cpu_seconds_per_frame", seconds);
+        } else {
+            json_object_set_null_member(entry, "estimated_cpu_seconds_per_frame");
+        }
+    }
+}
+
 void
 scope_route_pipeline_schemas(ScopeRequest *request)
 {
     ScopeServer *server = scope_request_get_context(request);
     JsonObject *body = json_object_new();
+    JsonObject *schemas = scope_registry_build_schemas(server->options.registry);
 
-    json_object_set_object_member(body, "pipelines",
-                                  scope_registry_build_schemas(server->options.registry));
+    add_estimates(schemas, server->options.estimate);
+    json_object_set_object_member(body, "pipelines", schemas);
     scope_request_reply_object(request, body);
 }
 

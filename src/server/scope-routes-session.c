@@ -47,10 +47,37 @@ scope_route_parameters_get(ScopeRequest *request)
     scope_request_reply_object(request, reply);
 }
 
+/* What the stages of a chain take for a chunk and, where they tell it, for its parts. */
+static JsonArray *
+build_stages(ScopeChain *chain)
+{
+    JsonArray *stages = json_array_new();
+
+    for (guint i = 0; chain && i < scope_chain_get_n_stages(chain); i++) {
+        ScopeStageStats stats;
+        JsonObject *stage = json_object_new();
+        JsonObject *parts = json_object_new();
+        scope_chain_get_stats(chain, i, &stats);
+        json_object_set_string_member(stage, "node_id", stats.node_id);
+        json_object_set_string_member(stage, "pipeline_id", stats.pipeline_id);
+        json_object_set_int_member(stage, "chunks", (gint64)stats.n_chunks);
+        json_object_set_int_member(stage, "errors", (gint64)stats.n_errors);
+        json_object_set_double_member(stage, "process_ms", (gdouble)stats.process_avg_us / 1e3);
+        for (guint p = 0; p < stats.timings.n_parts; p++) {
+            const ScopeStageTiming *part = &stats.timings.parts[p];
+            json_object_set_double_member(parts, part->name, (gdouble)part->avg_us / 1e3);
+        }
+        json_object_set_object_member(stage, "parts_ms", parts);
+        json_array_add_object_element(stages, stage);
+    }
+    return stages;
+}
+
 static JsonObject *
 build_stats(ScopeSession *session)
 {
     ScopeSessionStats stats;
+    ScopePeerStats peer;
     JsonObject *object = json_object_new();
 
     scope_session_get_stats(session, &stats);
@@ -60,6 +87,9 @@ build_stats(ScopeSession *session)
     json_object_set_double_member(object, "fps_in", stats.fps_in);
     json_object_set_double_member(object, "fps_out", stats.fps_out);
     json_object_set_double_member(object, "pipeline_fps", stats.pipeline_fps);
+    scope_peer_get_stats(scope_session_get_peer(session), &peer);
+    json_object_set_double_member(object, "encode_ms", (gdouble)peer.encode_us / 1e3);
+    json_object_set_array_member(object, "stages", build_stages(scope_session_get_chain(session)));
     json_object_set_object_member(object, "output_sinks", json_object_new());
     json_object_set_boolean_member(object, "input_source_enabled", FALSE);
     json_object_set_boolean_member(object, "relay_mode", FALSE);

@@ -68,6 +68,8 @@ typedef void (*ScopeServerRestart)(gpointer user_data);
  * @registry: borrowed until scope_server_unref(): the pipelines
  * @plugins: (nullable): borrowed until scope_server_unref(): what the list of plugins shows
  * @services: borrowed until scope_server_unref(): host services for pipelines
+ * @estimate: (nullable): seconds that a pipeline takes for a frame on the processor, 0 = unknown;
+ *   shown in the list of schemas
  * @restart: (nullable): what a restart request does; %NULL = refused with 501
  * @restart_data: for @restart
  *
@@ -106,6 +108,7 @@ typedef struct {
     ScopeRegistry *registry;
     const ScopePlugins *plugins;
     const ScopeHost *services;
+    gdouble (*estimate)(const char *pipeline_id);
     ScopeServerRestart restart;
     gpointer restart_data;
 } ScopeServerOptions;
