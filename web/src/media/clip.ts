@@ -35,7 +35,10 @@ type GeneratorClass = new (options: { kind: 'video' }) => Generator;
 
 function run(size: Size, feed: Feed): Clip {
   const ticker = new Worker(new URL('./ticker.worker.ts', import.meta.url), { type: 'module' });
-  ticker.onmessage = () => feed.next();
+  ticker.onmessage = () => {
+    feed.next();
+    ticker.postMessage(null);
+  };
   ticker.postMessage(CLIP_FPS);
   return {
     size,

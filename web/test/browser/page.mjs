@@ -19,13 +19,16 @@ export async function open(page, fake, settings = {}) {
 export const state = (page) => page.evaluate(() => window.__ui.state());
 
 export async function phase(page, wanted) {
-  await page.waitForFunction((name) => window.__ui.state().phase === name, wanted);
+  await page.waitForFunction((name) => window.__ui.state().phase === name, wanted).catch(async (error) => {
+    const { phase: now, error: card, reconnect, sessionId } = await state(page);
+    assert.fail(`no phase ${wanted}: ${error.message} It is ${JSON.stringify({ now, card, reconnect, sessionId })}`);
+  });
 }
 
 export async function stream(page) {
   await id(page, 'start-stream-button').click();
   await phase(page, 'streaming');
-  await page.waitForFunction(() => document.querySelector('[data-testid=video-output]').videoWidth > 0);
+  await page.waitForFunction(() => document.querySelector('[data-testid=video-output]').readyState >= HTMLMediaElement.HAVE_CURRENT_DATA);
 }
 
 export const messages = (page) => page.evaluate(() => window.__peer.messages);
@@ -38,7 +41,10 @@ export async function message(page, test, what) {
 }
 
 export async function axe(page) {
-  await page.waitForTimeout(300);
+  // What still moves has other colours than it will have.
+  await page.evaluate(() => Promise.all(document.getAnimations()
+    .filter((animation) => animation.effect.getComputedTiming().iterations !== Infinity)
+    .map((animation) => animation.finished.catch(() => undefined))));
   await page.evaluate(axeSource);
   const found = await page.evaluate(async () => {
     const result = await window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] });
