@@ -69,7 +69,7 @@ make_vp8(guint bitrate_bps)
     static const char *const settings[] = {"deadline",
                                            "1",
                                            "cpu-used",
-                                           "8",
+                                           "-12",
                                            "threads",
                                            "1",
                                            "end-usage",
