@@ -86,6 +86,10 @@ void scope_stage_worker_main(gpointer stage);
  * Thread: the worker. */
 guint scope_stage_clear_port(ScopeStage *stage, const char *port);
 
+/** scope_stage_clear_inputs: frees frames that wait on any port. Without lock. Thread: the worker.
+ */
+void scope_stage_clear_inputs(ScopeStage *stage);
+
 /** scope_stage_get_port_level: (out): frames that wait on @port and frames per chunk. Thread: any.
  */
 void scope_stage_get_port_level(ScopeStage *stage, const char *port, guint *ret_length,

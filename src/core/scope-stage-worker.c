@@ -209,6 +209,9 @@ take_updates(Worker *w)
     if (resumed) {
         scope_fps_break(&w->fps);
         w->blocked_us = 0;
+        /* What came in during the pause is old by now, and would delay all that follows. */
+        if (w->mode == SCOPE_MODE_VIDEO)
+            scope_stage_clear_inputs(stage);
     }
     if (reset) {
         w->reset = TRUE;

@@ -197,6 +197,17 @@ find_port(ScopeStage *self, const char *name)
     return NULL;
 }
 
+/* Takes what waits on @port away, to be freed without the lock. Lock held. */
+static void
+take_waiting(ScopeStage *self, ScopeStagePort *port, GQueue *ret_frames)
+{
+    ScopeFrame *frame;
+
+    self->stats.n_frames_skipped += port->frames.length;
+    while ((frame = g_queue_pop_head(&port->frames)) != NULL)
+        g_queue_push_tail(ret_frames, frame);
+}
+
 void
 scope_stage_wire_input(ScopeStage *self, const char *name, gboolean wired)
 {
@@ -215,11 +226,8 @@ scope_stage_wire_input(ScopeStage *self, const char *name, gboolean wired)
     }
     if (port != NULL) {
         port->wired = wired;
-        if (!wired) {
-            dropped = port->frames;
-            g_queue_init(&port->frames);
-            self->stats.n_frames_skipped += dropped.length;
-        }
+        if (!wired)
+            take_waiting(self, port, &dropped);
     }
     scope_cond_broadcast(&self->waker->cond);
     scope_lock_unlock(&self->waker->lock);
@@ -289,15 +297,24 @@ scope_stage_clear_port(ScopeStage *self, const char *name)
 
     scope_lock_lock(&self->waker->lock);
     port = find_port(self, name);
-    if (port != NULL) {
-        dropped = port->frames;
-        g_queue_init(&port->frames);
-        self->stats.n_frames_skipped += dropped.length;
-    }
+    if (port != NULL)
+        take_waiting(self, port, &dropped);
     scope_lock_unlock(&self->waker->lock);
     n = dropped.length;
     free_frames(&dropped);
     return n;
+}
+
+void
+scope_stage_clear_inputs(ScopeStage *self)
+{
+    GQueue dropped = G_QUEUE_INIT;
+
+    scope_lock_lock(&self->waker->lock);
+    for (guint i = 0; i < self->n_ports; i++)
+        take_waiting(self, &self->ports[i], &dropped);
+    scope_lock_unlock(&self->waker->lock);
+    free_frames(&dropped);
 }
 
 void

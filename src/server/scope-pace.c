@@ -14,6 +14,8 @@
 /* Frames over which the smallest spare time is looked at, and what is left of it. */
 #define SLACK_FRAMES  30
 #define SLACK_KEEP_US 3000
+/* The most that is given back in one step: less than what looks like a stall. */
+#define SLACK_STEP_US 400000
 
 void
 scope_pace_reset(ScopePace *pace)
@@ -44,22 +46,30 @@ anchor_at(ScopePace *pace, gint64 pts_us, gint64 now_us)
     pace->n_slacks = 0;
 }
 
-/* Gives back delay that the last frames did not need. */
+/* Gives back delay that the last frames did not need, so that what a stall has piled up goes within
+ * seconds. A frame that is taken late shows less spare time than it had; how many always waited
+ * behind it tells the rest. */
 static void
-note_slack(ScopePace *pace, gint64 slack_us)
+note_slack(ScopePace *pace, gint64 slack_us, guint n_waiting)
 {
-    pace->min_slack_us = pace->n_slacks == 0 ? slack_us : MIN(pace->min_slack_us, slack_us);
+    gboolean is_first = pace->n_slacks == 0;
+    gint64 spare_us;
+
+    pace->min_slack_us = is_first ? slack_us : MIN(pace->min_slack_us, slack_us);
+    pace->min_waiting = is_first ? n_waiting : MIN(pace->min_waiting, n_waiting);
     if (++pace->n_slacks < SLACK_FRAMES) {
         return;
     }
-    if (pace->min_slack_us > 2 * SLACK_KEEP_US) {
-        pace->anchor_us -= pace->min_slack_us - SLACK_KEEP_US;
+    spare_us = pace->min_slack_us + (gint64)(pace->min_waiting * pace->expected_us);
+    if (spare_us > 2 * SLACK_KEEP_US) {
+        pace->anchor_us -= MIN(spare_us - SLACK_KEEP_US, SLACK_STEP_US);
     }
     pace->n_slacks = 0;
 }
 
 gint64
-scope_pace_next(ScopePace *pace, gint64 pts_us, gint64 now_us, gdouble fps, gint64 *ret_pts_us)
+scope_pace_next(ScopePace *pace, gint64 pts_us, gint64 now_us, gdouble fps, guint n_waiting,
+                gint64 *ret_pts_us)
 {
     gdouble delta_us;
     gint64 due_us;
@@ -89,7 +99,7 @@ scope_pace_next(ScopePace *pace, gint64 pts_us, gint64 now_us, gdouble fps, gint
         anchor_at(pace, pts_us, now_us);
         due_us = now_us;
     }
-    note_slack(pace, due_us - now_us);
+    note_slack(pace, due_us - now_us, n_waiting);
     return due_us;
 }
 

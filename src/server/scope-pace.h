@@ -18,6 +18,7 @@ typedef struct {
     gdouble expected_us; /* distance of source times */
     gint64 last_due_us;  /* of frames without source times; 0 = none yet */
     gint64 min_slack_us;
+    guint min_waiting;
     guint n_slacks;
 } ScopePace;
 
@@ -27,6 +28,7 @@ typedef struct {
  * @pts_us: source time of the frame, or SCOPE_TIME_NONE
  * @now_us: monotonic time
  * @fps: current rate of the pipeline, > 0; for frames without a source time
+ * @n_waiting: frames that are ready behind this one
  * @ret_pts_us: the time that the frame carries to the receiver
  *
  * Frames with a source time keep their distances, relative to the first one. Where the pipeline
@@ -36,7 +38,7 @@ typedef struct {
  * Errors: none.
  * Returns: the monotonic time at which the frame is to be shown; in the past = at once.
  */
-gint64 scope_pace_next(ScopePace *pace, gint64 pts_us, gint64 now_us, gdouble fps,
+gint64 scope_pace_next(ScopePace *pace, gint64 pts_us, gint64 now_us, gdouble fps, guint n_waiting,
                        gint64 *ret_pts_us);
 
 /**

@@ -143,7 +143,8 @@ run(gpointer data)
             continue;
         }
         due_us = scope_pace_next(&pace, held->pts_us, g_get_monotonic_time(),
-                                 pacer->config.get_fps(pacer->config.user_data), &pts_us);
+                                 pacer->config.get_fps(pacer->config.user_data),
+                                 scope_mailbox_get_length(pacer->config.queue), &pts_us);
         if (wait_until(pacer, due_us, FALSE)) {
             show(pacer, g_steal_pointer(&held), pts_us);
         }

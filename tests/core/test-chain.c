@@ -134,15 +134,19 @@ static void
 test_generator_waits_for_consumer(void)
 {
     ScopeStageStats stats;
+    guint n_chunks;
     Run run;
 
     fake_log_reset();
     run_start(&run, "{'batch': 3}", NULL, "{'input_mode': 'text'}", "fake");
     g_assert_true(fake_wait(stage_has_calls, GUINT_TO_POINTER(1)));
     g_usleep(50000); /* the claim is that nothing happens */
-    /* One chunk; a second one where the machine was so busy that the first seemed slow. */
-    g_assert_cmpuint(scope_mailbox_get_length(scope_chain_get_output(run.chain)), <=, 6);
-    g_assert_cmpuint(fake_log_get().n_calls, <=, 2);
+    scope_chain_get_stats(run.chain, 0, &stats);
+    /* One chunk; the next is begun early only where a chunk takes half of its time on the screen,
+     * as it may on a machine that is so busy. */
+    n_chunks = stats.process_avg_us > 20000 ? 2 : 1;
+    g_assert_cmpuint(scope_mailbox_get_length(scope_chain_get_output(run.chain)), <=, 3 * n_chunks);
+    g_assert_cmpuint(fake_log_get().n_calls, <=, n_chunks);
 
     for (guint i = 0; i < 300; i++) {
         g_autoptr(ScopeFrame) frame = pop(&run);
@@ -293,6 +297,49 @@ test_pause(void)
     run_stop(&run);
 }
 
+static gboolean
+has_length(gpointer mailbox)
+{
+    return scope_mailbox_get_length(mailbox) > 0;
+}
+
+static gboolean
+has_no_length(gpointer mailbox)
+{
+    return scope_mailbox_get_length(mailbox) == 0;
+}
+
+/* What came in while it was paused is not shown afterwards. */
+static void
+test_resume_is_live(void)
+{
+    ScopeMailbox *output;
+    gint64 deadline_us = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
+    Run run;
+
+    run_start(&run, "{'want': 1}", NULL, "{'input_mode': 'video'}", "fake");
+    output = scope_chain_get_output(run.chain);
+    scope_chain_push_input(run.chain, make_frame(1, 1));
+    g_assert_true(fake_wait(has_length, output));
+    /* The reset empties the queue, which tells that the pause has been taken as well. */
+    update(&run, "{'paused': true, 'reset_cache': true}");
+    g_assert_true(fake_wait(has_no_length, output));
+    for (guint i = 0; i < 10; i++)
+        scope_chain_push_input(run.chain, make_frame(1000 + i, 1));
+    update(&run, "{'paused': false}");
+    for (gint64 i = 0; scope_mailbox_get_length(output) == 0; i++) {
+        g_assert_cmpint(g_get_monotonic_time(), <, deadline_us);
+        scope_chain_push_input(run.chain, make_frame(2000 + i, 2));
+        g_usleep(1000);
+    }
+    {
+        g_autoptr(ScopeFrame) frame = pop(&run);
+
+        g_assert_cmpint(frame->pts_us, >=, 2000);
+    }
+    run_stop(&run);
+}
+
 static void
 test_live_input_drops(void)
 {
@@ -433,6 +480,7 @@ main(int argc, char **argv)
     g_test_add_func("/chain/errors", test_errors_skip_the_chunk);
     g_test_add_func("/chain/out-of-memory", test_out_of_memory_ends_the_stream);
     g_test_add_func("/chain/pause", test_pause);
+    g_test_add_func("/chain/resume-is-live", test_resume_is_live);
     g_test_add_func("/chain/live-drops", test_live_input_drops);
     g_test_add_func("/chain/vace-routing", test_vace_routing);
     g_test_add_func("/chain/replace", test_replace_while_streaming);

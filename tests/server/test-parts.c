@@ -27,19 +27,19 @@ test_pace_generated(void)
     ScopePace pace = {0};
     gint64 pts = 0;
     gint64 now = 1000000;
-    gint64 first = scope_pace_next(&pace, SCOPE_TIME_NONE, now, 20.0, &pts);
+    gint64 first = scope_pace_next(&pace, SCOPE_TIME_NONE, now, 20.0, 0, &pts);
 
     g_assert_cmpint(first, ==, now);
     g_assert_cmpint(pts, ==, now);
     for (guint i = 1; i < 50; i++) {
         /* A burst of frames is spread over time at the rate of the pipeline. */
-        g_assert_cmpint(scope_pace_next(&pace, SCOPE_TIME_NONE, now, 20.0, &pts), ==,
+        g_assert_cmpint(scope_pace_next(&pace, SCOPE_TIME_NONE, now, 20.0, 0, &pts), ==,
                         first + 50000 * (gint64)i);
         g_assert_cmpint(pts, ==, first + 50000 * (gint64)i);
     }
     /* After a long gap nothing is caught up. */
     now += 60 * G_USEC_PER_SEC;
-    g_assert_cmpint(scope_pace_next(&pace, SCOPE_TIME_NONE, now, 20.0, &pts), ==, now);
+    g_assert_cmpint(scope_pace_next(&pace, SCOPE_TIME_NONE, now, 20.0, 0, &pts), ==, now);
 }
 
 static void
@@ -53,7 +53,7 @@ test_pace_source_times(void)
         /* Chunks of four: all four come when the last was captured. */
         gint64 source = 5000000 + i * FRAME_US;
         gint64 now = 5000000 + (i / 4 * 4 + 3) * FRAME_US;
-        gint64 due = scope_pace_next(&pace, source, now, 30.0, &pts);
+        gint64 due = scope_pace_next(&pace, source, now, 30.0, (guint)(3 - i % 4), &pts);
         g_assert_cmpint(pts, ==, source);
         g_assert_cmpint(due - source, <=, delay);
         g_assert_cmpint(due - source, >=, delay - 10000);
@@ -67,12 +67,31 @@ test_pace_gives_delay_back(void)
     ScopePace pace = {0};
     gint64 pts = 0, due = 0;
 
-    scope_pace_next(&pace, 0, 400000, 30.0, &pts);
+    scope_pace_next(&pace, 0, 400000, 30.0, 0, &pts);
     for (gint64 i = 1; i < 120; i++) {
-        due = scope_pace_next(&pace, i * FRAME_US, MAX(i * FRAME_US + 20000, 400000), 30.0, &pts) -
-              i * FRAME_US;
+        due =
+            scope_pace_next(&pace, i * FRAME_US, MAX(i * FRAME_US + 20000, 400000), 30.0, 0, &pts) -
+            i * FRAME_US;
     }
     g_assert_cmpint(due, <=, 30000);
+}
+
+/* Frames that a stall has piled up do not stay between source and screen. */
+static void
+test_pace_backlog_goes(void)
+{
+    ScopePace pace = {0};
+    gint64 now = 1000000, pts = 0, last = 20;
+
+    for (gint64 i = 0; i < 150; i++) {
+        gint64 due;
+
+        now = MAX(now, 1000000 + (i - 20) * FRAME_US);
+        last = 20 + (now - 1000000) / FRAME_US; /* that has come in */
+        due = scope_pace_next(&pace, i * FRAME_US, now, 30.0, (guint)(last - i), &pts);
+        now = MAX(now, due);
+    }
+    g_assert_cmpint(last - 149, <=, 1);
 }
 
 static void
@@ -82,14 +101,14 @@ test_pace_discontinuity(void)
     gint64 pts = 0;
 
     for (gint64 i = 0; i < 20; i++) {
-        scope_pace_next(&pace, i * FRAME_US, 1000000 + i * FRAME_US, 30.0, &pts);
+        scope_pace_next(&pace, i * FRAME_US, 1000000 + i * FRAME_US, 30.0, 0, &pts);
     }
     /* A video that starts over. */
-    g_assert_cmpint(scope_pace_next(&pace, 0, 2000000, 30.0, &pts), ==, 2000000);
+    g_assert_cmpint(scope_pace_next(&pace, 0, 2000000, 30.0, 0, &pts), ==, 2000000);
     /* A source that jumps ahead by ten seconds. */
-    g_assert_cmpint(scope_pace_next(&pace, 10000000, 2033333, 30.0, &pts), ==, 2033333);
+    g_assert_cmpint(scope_pace_next(&pace, 10000000, 2033333, 30.0, 0, &pts), ==, 2033333);
     /* A stall of a second: late by far, so that the reference is given up. */
-    g_assert_cmpint(scope_pace_next(&pace, 10033333, 3100000, 30.0, &pts), ==, 3100000);
+    g_assert_cmpint(scope_pace_next(&pace, 10033333, 3100000, 30.0, 0, &pts), ==, 3100000);
 }
 
 static void
@@ -343,6 +362,7 @@ main(int argc, char **argv)
     g_test_add_func("/server/parts/pace-generated", test_pace_generated);
     g_test_add_func("/server/parts/pace-source-times", test_pace_source_times);
     g_test_add_func("/server/parts/pace-gives-delay-back", test_pace_gives_delay_back);
+    g_test_add_func("/server/parts/pace-backlog-goes", test_pace_backlog_goes);
     g_test_add_func("/server/parts/pace-discontinuity", test_pace_discontinuity);
     g_test_add_func("/server/parts/rate", test_rate);
     g_test_add_func("/server/parts/message-members", test_message_members);
