@@ -38,11 +38,11 @@ export async function startServer(options = [], port = 0) {
       if (match) resolve(match[0]);
     });
     exited.then(({ code }) => reject(new Error(`server ended with ${code}\n${log.join('')}`)));
-    setTimeout(() => reject(new Error('server printed no URL within 10 s')), 10_000).unref();
+    setTimeout(() => reject(new Error('server printed no URL within 60 s')), 60_000).unref();
   });
   const stop = async () => {
     child.kill('SIGTERM');
-    const timer = setTimeout(() => child.kill('SIGKILL'), 5_000);
+    const timer = setTimeout(() => child.kill('SIGKILL'), 20_000);
     const status = await exited;
     clearTimeout(timer);
     return status;
@@ -63,7 +63,7 @@ export async function startBrowser({ camera } = {}) {
 }
 
 /** Polls @probe until it returns something true; fails with @what after @timeoutMs. */
-export async function until(what, probe, timeoutMs = 15_000) {
+export async function until(what, probe, timeoutMs = 60_000) {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     const value = await probe();

@@ -12,7 +12,7 @@
 #include "server/scope-server.h"
 
 /** SERVER_FIXTURE_WAIT_S: how long anything may take. */
-#define SERVER_FIXTURE_WAIT_S 20
+#define SERVER_FIXTURE_WAIT_S 60
 
 typedef struct {
     ScopeServer *server;

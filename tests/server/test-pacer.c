@@ -13,6 +13,8 @@ typedef struct {
     guint n_shown;
     guint n_same; /* the same frame again */
     ScopeFrame *last;
+    gint64 last_us;         /* when it was shown */
+    gint64 least_repeat_us; /* between a frame and the same again; 0 = none was repeated */
     gint64 last_pts_us;
     gboolean is_disordered;
 } Receiver;
@@ -21,10 +23,17 @@ static gboolean
 on_show(ScopeFrame *frame, gint64 pts_us, gpointer user_data)
 {
     Receiver *receiver = user_data;
+    gint64 now_us = g_get_monotonic_time();
+    gint64 since_us = now_us - receiver->last_us;
 
     SCOPE_LOCK_GUARD(&receiver->lock);
     receiver->n_shown++;
-    receiver->n_same += frame == receiver->last;
+    if (frame == receiver->last) {
+        receiver->n_same++;
+        receiver->least_repeat_us =
+            receiver->n_same > 1 ? MIN(receiver->least_repeat_us, since_us) : since_us;
+    }
+    receiver->last_us = now_us;
     receiver->is_disordered = receiver->is_disordered || pts_us < receiver->last_pts_us;
     receiver->last = frame;
     receiver->last_pts_us = pts_us;
@@ -117,6 +126,7 @@ test_pause(void)
     n = get_shown(&receiver);
     g_assert_true(wait_shown(&receiver, n + 3));
     g_assert_cmpuint(receiver.n_same, >=, 3);
+    g_assert_cmpint(receiver.least_repeat_us, >=, SCOPE_PACER_REPEAT_US);
     scope_pacer_set_paused(pacer, FALSE);
     scope_lock_lock(&receiver.lock);
     n = receiver.n_shown - receiver.n_same;
