@@ -9,6 +9,8 @@
 
 static const ScopeCommand commands[] = {
     {"serve", "run the server (the default)", scope_command_serve},
+    {"generate", "make a video file", scope_command_generate},
+    {"replay", "make a recorded session again", scope_command_replay},
     {"pipelines", "list the pipelines", scope_command_pipelines},
     {"models", "list, download, verify and remove model files", scope_command_models},
     {"version", "print the version", scope_command_version},

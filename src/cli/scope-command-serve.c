@@ -63,6 +63,8 @@ parse_options(ScopeConfig *config, int argc, char **argv, int *ret_status)
          "Accept pages of this origin too; may be repeated", "URL"},
         {"ice-servers", 0, 0, G_OPTION_ARG_STRING, &config->ice_servers,
          "STUN and TURN servers: a JSON array of {urls, username, credential}", "JSON"},
+        {"record-log", 0, 0, G_OPTION_ARG_NONE, &config->record_log,
+         "Write a log of each session below the data folder, for `scope replay`", NULL},
         {"no-browser", 'N', 0, G_OPTION_ARG_NONE, &config->no_browser, "Do not open a browser",
          NULL},
         {NULL},
@@ -176,6 +178,7 @@ fill_options(ScopeServerOptions *options, const ScopeConfig *config, ScopeProgra
     options->port = (guint16)config->port;
     options->commit = SCOPE_COMMIT;
     options->data_dir = config->data_dir;
+    options->replay_dir = config->record_log ? config->replay_dir : NULL;
     options->models_dir = config->models_dir;
     options->lora_dir = config->lora_dir;
     options->lora_shared_dir = config->lora_shared_dir;

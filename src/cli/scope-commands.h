@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The subcommands of `scope`. Each parses its own options and returns the exit status of the
- * process: 0 success, 1 failure, 2 wrong usage, 42 restart wanted by the desktop shell.
+ * process: 0 success, 1 failure, 2 wrong usage, 42 restart wanted by the desktop shell, 130 ended
+ * by a signal before the result was complete.
  */
 #ifndef SCOPE_COMMANDS_H
 #define SCOPE_COMMANDS_H
@@ -54,6 +55,24 @@ int scope_command_pipelines(int argc, char **argv);
  * Lists, downloads, verifies or removes model files. Thread: main. Returns: the exit status.
  */
 int scope_command_models(int argc, char **argv);
+
+/**
+ * scope_command_generate:
+ * @argc: number of arguments
+ * @argv: arguments, the first being the command's name
+ *
+ * Makes a video file. Thread: main. Returns: the exit status.
+ */
+int scope_command_generate(int argc, char **argv);
+
+/**
+ * scope_command_replay:
+ * @argc: number of arguments
+ * @argv: arguments, the first being the command's name
+ *
+ * Makes a recorded session again. Thread: main. Returns: the exit status.
+ */
+int scope_command_replay(int argc, char **argv);
 
 /**
  * scope_command_version:

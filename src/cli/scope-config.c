@@ -88,6 +88,8 @@ scope_config_resolve(ScopeConfig *config)
                    g_build_filename(base, "logs", NULL));
     resolve_folder(&config->plugins_dir, VARIABLES("DAYDREAM_SCOPE_PLUGINS_DIR"),
                    g_build_filename(base, "plugins", NULL));
+    if (!config->replay_dir)
+        config->replay_dir = g_build_filename(base, "replays", NULL);
     if (!config->bundled_plugins_dir)
         config->bundled_plugins_dir = find_bundled("plugins", SCOPE_PLUGINS_DIR);
     if (!config->share_dir)
@@ -107,11 +109,12 @@ void
 scope_config_clear(ScopeConfig *config)
 {
     char **strings[] = {
-        &config->host,        &config->data_dir,    &config->models_dir,
-        &config->lora_dir,    &config->assets_dir,  &config->lora_shared_dir,
-        &config->logs_dir,    &config->plugins_dir, &config->bundled_plugins_dir,
-        &config->pipeline,    &config->log_level,   &config->auth_token,
-        &config->ice_address, &config->ice_servers, &config->share_dir,
+        &config->host,       &config->data_dir,    &config->models_dir,
+        &config->lora_dir,   &config->assets_dir,  &config->lora_shared_dir,
+        &config->logs_dir,   &config->plugins_dir, &config->bundled_plugins_dir,
+        &config->replay_dir, &config->pipeline,    &config->log_level,
+        &config->auth_token, &config->ice_address, &config->ice_servers,
+        &config->share_dir,
     };
     for (gsize i = 0; i < G_N_ELEMENTS(strings); i++)
         g_free(*strings[i]);

@@ -31,6 +31,8 @@ G_BEGIN_DECLS
  * @allowed_origins: (nullable) (array zero-terminated=1): further origins of pages that are
  * accepted
  * @ice_servers: (nullable): JSON array of {urls, username, credential}
+ * @record_log: whether a log of each session is written for `scope replay`
+ * @replay_dir: where those logs go
  * @no_browser: whether opening a browser is left to the user
  *
  * Plain values; every string is owned by the struct.
@@ -54,6 +56,8 @@ typedef struct {
     char **allowed_hosts;
     char **allowed_origins;
     char *ice_servers;
+    gboolean record_log;
+    char *replay_dir;
     gboolean no_browser;
 } ScopeConfig;
 

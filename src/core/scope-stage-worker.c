@@ -481,6 +481,7 @@ update_stats(Worker *w, gboolean ok, const Delivered *delivered)
     stats->n_frames_out += delivered->n_out;
     stats->n_frames_out_dropped += delivered->n_dropped;
     stats->process_us = w->process_us;
+    stats->process_total_us += w->process_us;
     stats->process_avg_us =
         stats->n_chunks == 1 ? w->process_us
                              : stats->process_avg_us + (w->process_us - stats->process_avg_us) / 16;

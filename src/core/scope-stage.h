@@ -34,6 +34,7 @@ typedef struct _ScopeStage ScopeStage;
  * @queue_frames: frames that wait on the wired ports now
  * @fps: estimate of scope-fps.h
  * @process_us: duration of the last chunk
+ * @process_total_us: of all chunks that succeeded
  * @process_avg_us: moving average over about 16 chunks
  * @latency_us: age of the last frame when it left the stage; 0 = unknown
  * @timings: parts of a chunk, when the pipeline tells them
@@ -51,6 +52,7 @@ typedef struct {
     guint queue_frames;
     gdouble fps;
     gint64 process_us;
+    gint64 process_total_us;
     gint64 process_avg_us;
     gint64 latency_us;
     ScopeStageTimings timings;

@@ -62,8 +62,10 @@ scope_server_new(const ScopeServerOptions *options)
     own->pipeline = keep_nonempty(server, options->pipeline);
     own->auth_token = keep_nonempty(server, options->auth_token);
     own->ice_address = keep_nonempty(server, options->ice_address);
+    own->replay_dir = keep_nonempty(server, options->replay_dir);
     own->ice_servers_json = keep_nonempty(server, options->ice_servers_json);
     own->hub_endpoint = keep_nonempty(server, options->hub_endpoint);
+    own->drive_endpoint = keep_nonempty(server, options->drive_endpoint);
     own->hf_token = keep_nonempty(server, options->hf_token);
     own->civitai_token = keep_nonempty(server, options->civitai_token);
     own->twilio_account_sid = keep_nonempty(server, options->twilio_account_sid);
@@ -204,7 +206,7 @@ scope_server_start(ScopeServer *server, GError **error)
         return FALSE;
     }
     server->sessions = scope_sessions_new(server->manager, server->ice, options->ice_address,
-                                          options->max_sessions);
+                                          options->replay_dir, options->max_sessions);
     if (!start_http(server, error)) {
         return FALSE;
     }

@@ -55,6 +55,7 @@ typedef void (*ScopeServerRestart)(gpointer user_data);
  *   it does not take; connections without a request are kept three times as long
  * @max_sessions: WebRTC sessions at a time
  * @ice_address: (nullable): ICE uses this local address only
+ * @replay_dir: (nullable): where a log of each session is written, for `scope replay`
  * @ice_servers_json: (nullable): static list, JSON array of {urls, username, credential}
  * @hub_endpoint: (nullable): where model files are fetched from instead of the Hugging Face Hub
  * @drive_endpoint: (nullable): the same for Google Drive's download service
@@ -95,6 +96,7 @@ typedef struct {
     guint client_timeout_ms;
     guint max_sessions;
     const char *ice_address;
+    const char *replay_dir;
     const char *ice_servers_json;
     const char *hub_endpoint;
     const char *drive_endpoint;

@@ -45,6 +45,8 @@ lora_path(const ScopeHost *host, const char *name, GError **error)
         host->share_dir != NULL ? g_build_filename(host->share_dir, "lora", NULL) : NULL;
     const char *const roots[] = {self->lora_dir, self->lora_shared_dir, bundled};
 
+    if (self->trusts_names && g_file_test(name, G_FILE_TEST_IS_REGULAR))
+        return g_strdup(name);
     for (guint i = 0; i < G_N_ELEMENTS(roots); i++) {
         char *path = find_in(roots[i], name);
         if (path != NULL)
@@ -65,6 +67,10 @@ image_load(const ScopeHost *host, const char *name, GError **error)
         relative != NULL ? scope_path_resolve(self->assets_dir, relative, NULL) : NULL;
     ScopeFrame *frame;
 
+    if (self->trusts_names && g_file_test(name, G_FILE_TEST_IS_REGULAR)) {
+        g_free(path);
+        path = g_strdup(name);
+    }
     if (path == NULL || !g_file_test(path, G_FILE_TEST_IS_REGULAR)) {
         g_set_error(error, SCOPE_PIPELINE_ERROR, SCOPE_PIPELINE_ERROR_MISSING_FILE,
                     "The picture \"%s\" is not in %s; upload it first", name, self->assets_dir);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The services of ScopeHost that need folders: adapters and pictures that clients name. Every name
- * is resolved inside the folder that it belongs to.
+ * of a client is resolved inside the folder that it belongs to.
  */
 #ifndef SCOPE_SERVICES_H
 #define SCOPE_SERVICES_H
@@ -16,6 +16,8 @@ G_BEGIN_DECLS
  * @lora_dir: adapters; absolute
  * @lora_shared_dir: (nullable): second folder of adapters
  * @assets_dir: pictures; absolute
+ * @trusts_names: names come from the user of this machine, not from clients: files anywhere are
+ * read
  *
  * Strings are borrowed. Immutable after scope_services_init().
  */
@@ -24,6 +26,7 @@ typedef struct {
     const char *lora_dir;
     const char *lora_shared_dir;
     const char *assets_dir;
+    gboolean trusts_names;
 } ScopeServices;
 
 /**

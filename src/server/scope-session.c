@@ -17,6 +17,7 @@
 #include "core/scope-param-merge.h"
 #include "core/scope-session-params.h"
 #include "server/scope-message.h"
+#include "core/scope-replay-log.h"
 #include "server/scope-pacer.h"
 #include "server/scope-rate.h"
 
@@ -48,6 +49,7 @@ struct _ScopeSession {
     ScopePeer *peer;
     ScopeChain *chain;
     ScopePacer *pacer;
+    ScopeReplayLog *replay; /* (nullable) */
     Link *link;
     gint64 start_us;
     guint fatal_id;
@@ -326,8 +328,40 @@ make_peer(ScopeSession *session, ScopeIce *ice, const char *ice_address, GError 
     return session->peer != NULL;
 }
 
+/* A session whose log cannot be written runs without one. */
+static void
+begin_replay_log(ScopeSession *session, const char *folder, ScopeChainConfig *config,
+                 const ScopeChainNode *nodes, guint n_nodes)
+{
+    g_autoptr(GDateTime) now = g_date_time_new_now_local();
+    g_autofree char *time = g_date_time_format(now, "%Y-%m-%d-%H-%M-%S");
+    g_autofree char *name = g_strdup_printf("%s-%.8s.jsonl", time, session->id);
+    g_autofree char *path = g_build_filename(folder, name, NULL);
+    g_autoptr(GError) error = NULL;
+
+    session->replay = scope_replay_log_create(path, SCOPE_VERSION, config, nodes, n_nodes, &error);
+    if (!session->replay) {
+        scope_log_error("session %s cannot be replayed: %s", session->id, error->message);
+        return;
+    }
+    config->hooks = scope_replay_log_get_hooks(session->replay);
+    scope_log_info("session %s: log for replay: %s", session->id, path);
+}
+
+static void
+end_replay_log(ScopeSession *session)
+{
+    ScopeStageStats last;
+
+    if (!session->replay) {
+        return;
+    }
+    scope_chain_get_stats(session->chain, scope_chain_get_n_stages(session->chain) - 1, &last);
+    scope_replay_log_close(g_steal_pointer(&session->replay), last.n_frames_out);
+}
+
 static gboolean
-make_chain(ScopeSession *session, GError **error)
+make_chain(ScopeSession *session, const char *replay_dir, GError **error)
 {
     const GPtrArray *nodes = session->plan->nodes;
     g_autofree ScopeChainNode *chain_nodes = g_new0(ScopeChainNode, nodes->len + 1);
@@ -349,6 +383,9 @@ make_chain(ScopeSession *session, GError **error)
         chain_nodes[i].node_id = node->node_id;
         chain_nodes[i].instance = node->instance;
         chain_nodes[i].params = node->params;
+    }
+    if (replay_dir) {
+        begin_replay_log(session, replay_dir, &config, chain_nodes, nodes->len);
     }
     session->chain = scope_chain_new(&config, chain_nodes, nodes->len, error);
     if (!session->chain) {
@@ -374,7 +411,7 @@ make_pacer(ScopeSession *session, GError **error)
 }
 
 ScopeSession *
-scope_session_new(ScopePlan *plan, ScopeIce *ice, const char *ice_address,
+scope_session_new(ScopePlan *plan, ScopeIce *ice, const char *ice_address, const char *replay_dir,
                   const ScopeSessionCallbacks *callbacks, GError **error)
 {
     g_autoptr(ScopeSession) session = g_new0(ScopeSession, 1);
@@ -386,7 +423,7 @@ scope_session_new(ScopePlan *plan, ScopeIce *ice, const char *ice_address,
     session->has_ended = TRUE; /* a session that was never handed out tells nobody */
     session->link = link_new(session);
     session->start_us = g_get_monotonic_time();
-    if (!make_chain(session, error) || !make_peer(session, ice, ice_address, error) ||
+    if (!make_chain(session, replay_dir, error) || !make_peer(session, ice, ice_address, error) ||
         !make_pacer(session, error) ||
         (session->chain && !scope_chain_start(session->chain, error))) {
         return NULL;
@@ -408,6 +445,10 @@ free_session(ScopeSession *session)
 {
     session->link->session = NULL;
     scope_pacer_free(session->pacer);
+    if (session->chain) {
+        scope_chain_stop(session->chain);
+        end_replay_log(session);
+    }
     scope_chain_unref(session->chain);
     scope_peer_unref(session->peer);
     link_unref(session->link);
@@ -500,6 +541,9 @@ sync_node(ScopeSession *session, ScopePlanNode *node, ScopeManager *manager)
     }
     scope_log_info("session %s: %s %s", session->id, node->node_id,
                    now ? "goes on with the new instance" : "waits for its pipeline");
+    if (session->replay) {
+        scope_replay_log_stop(session->replay, "a pipeline was loaded anew");
+    }
     scope_chain_replace(session->chain, node->node_id, now, NULL);
     scope_instance_unref(node->instance);
     node->instance = now ? scope_instance_ref(now) : NULL;

@@ -70,6 +70,7 @@ typedef struct {
  * @plan: (transfer full): what it runs
  * @ice: borrowed until return
  * @ice_address: (nullable): borrowed until return
+ * @replay_dir: (nullable): where a log for `scope replay` is written
  * @callbacks: copied
  * @error: (nullable): set on failure
  *
@@ -80,7 +81,8 @@ typedef struct {
  * Returns: (transfer full): a session that waits for its offer, or %NULL with @error set.
  */
 ScopeSession *scope_session_new(ScopePlan *plan, ScopeIce *ice, const char *ice_address,
-                                const ScopeSessionCallbacks *callbacks, GError **error);
+                                const char *replay_dir, const ScopeSessionCallbacks *callbacks,
+                                GError **error);
 
 /** scope_session_ref: another owner. Thread: main. */
 ScopeSession *scope_session_ref(ScopeSession *session);

@@ -21,6 +21,7 @@ struct _ScopeSessions {
     ScopeManager *manager;
     ScopeIce *ice;
     char *ice_address;
+    char *replay_dir;
     guint max_sessions;
     GPtrArray *live;      /* in order of creation */
     GPtrArray *answering; /* borrowed: offers that are being answered */
@@ -50,13 +51,14 @@ on_manager_changed(ScopeManager *manager, gpointer user_data)
 
 ScopeSessions *
 scope_sessions_new(ScopeManager *manager, ScopeIce *ice, const char *ice_address,
-                   guint max_sessions)
+                   const char *replay_dir, guint max_sessions)
 {
     ScopeSessions *sessions = g_new0(ScopeSessions, 1);
 
     sessions->manager = manager;
     sessions->ice = ice;
     sessions->ice_address = g_strdup(ice_address);
+    sessions->replay_dir = g_strdup(replay_dir);
     sessions->max_sessions = max_sessions;
     sessions->live = g_ptr_array_new_with_free_func((GDestroyNotify)scope_session_unref);
     sessions->answering = g_ptr_array_new();
@@ -82,6 +84,7 @@ scope_sessions_free(ScopeSessions *sessions)
     g_ptr_array_unref(sessions->live);
     g_ptr_array_unref(sessions->answering);
     g_free(sessions->ice_address);
+    g_free(sessions->replay_dir);
     g_free(sessions);
 }
 
@@ -201,7 +204,8 @@ scope_sessions_offer(ScopeSessions *sessions, const char *sdp, ScopePlan *plan,
         refuse(sessions, error, answered, user_data);
         return;
     }
-    session = scope_session_new(plan, sessions->ice, sessions->ice_address, &callbacks, &error);
+    session = scope_session_new(plan, sessions->ice, sessions->ice_address, sessions->replay_dir,
+                                &callbacks, &error);
     if (!session) {
         refuse(sessions, error, answered, user_data);
         return;

@@ -18,7 +18,7 @@ SCOPE = sys.argv[1]
 
 
 def scope(*arguments, **variables):
-    return subprocess.run([SCOPE, *arguments], capture_output=True, text=True, timeout=30,
+    return subprocess.run([SCOPE, *arguments], capture_output=True, text=True, timeout=120,
                           env={**os.environ, **variables}, check=False)
 
 
@@ -52,12 +52,20 @@ class Server:
 
 def usage():
     assert scope("--help").returncode == 0
-    for command in ("serve", "pipelines", "models", "version"):
+    for command in ("serve", "generate", "replay", "pipelines", "models", "version"):
         assert scope(command, "--help").returncode == 0, command
     for wrong in (["nonsense"], ["serve", "--nonsense"], ["serve", "--port", "99999"],
                   ["serve", "--log-level", "loud"], ["serve", "--ice-address", "here"],
                   ["version", "extra"], ["models", "nonsense"], ["models", "download"],
-                  ["models", "download", "nobody"]):
+                  ["models", "download", "nobody"], ["generate"], ["replay"],
+                  ["generate", "-p", "nobody", "-o", "x.mp4"],
+                  ["generate", "-p", "gray", "-o", "x.mp4"],
+                  ["generate", "-p", "controller-viz", "--size", "big", "-o", "x.mp4"],
+                  ["generate", "-p", "controller-viz", "--seed", "-1", "-o", "x.mp4"],
+                  ["generate", "-p", "controller-viz", "--param", "no=1", "-o", "x.mp4"],
+                  ["generate", "-p", "cellular-automata", "--param", "rule=no", "-o", "x.mp4"],
+                  ["generate", "-p", "controller-viz", "-i", "x.mp4", "-o", "y.mp4"],
+                  ["generate", "-p", "gray", "-p", "gray", "-i", "x.mp4", "-o", "y.mp4"]):
         result = scope(*wrong)
         assert result.returncode == 2, (wrong, result.returncode)
         assert result.stderr.startswith("scope: "), result.stderr
@@ -76,6 +84,105 @@ def pipelines():
     schemas = json.loads(scope("pipelines", "--json").stdout)
     assert schemas["gray"]["config_schema"]["type"] == "object"
     assert scope("pipelines", "--ids").stdout.split() == list(schemas)
+
+
+def generate(folder, name, *arguments):
+    path = os.path.join(folder, name)
+    result = scope("generate", "-o", path, *arguments)
+    assert result.returncode == 0, result
+    return path
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def generates():
+    with tempfile.TemporaryDirectory(prefix="scope-cli-") as folder:
+        world = ["-p", "cellular-automata", "--size", "96x64", "--seconds", "0.5"]
+        first = read(generate(folder, "a.y4m", *world))
+        assert first.startswith(b"YUV4MPEG2 W96 H64 F30:1 "), first[:40]
+        assert first.count(b"FRAME\n") == 15
+        assert first == read(generate(folder, "b.y4m", *world))
+        assert first != read(generate(folder, "b.y4m", *world, "--seed", "7"))
+        assert first != read(generate(folder, "b.y4m", *world, "--param", "palette=ice"))
+        video = generate(folder, "a.mp4", *world)
+        assert b"ftyp" in read(video)[:16]
+        # a chain over a video, as a folder of pictures, and with figures
+        result = scope("generate", "-p", "gray", "-p", "passthrough", "-i", video, "--profile",
+                       "-o", os.path.join(folder, "frames/"))
+        assert result.returncode == 0 and "passthrough" in result.stdout, result
+        assert len(os.listdir(os.path.join(folder, "frames"))) == 15
+        left = set(os.listdir(folder))
+        assert left == {"a.y4m", "b.y4m", "a.mp4", "frames"}, left
+
+
+def generates_nothing_half():
+    with tempfile.TemporaryDirectory(prefix="scope-cli-") as folder:
+        process = subprocess.Popen(
+            [SCOPE, "generate", "-p", "cellular-automata", "--seconds", "100000", "-o",
+             os.path.join(folder, "a.y4m")], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        deadline = time.monotonic() + 20
+        while not os.listdir(folder) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert os.listdir(folder) == ["a.y4m.incomplete"]
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+        assert process.returncode == 130 and b"nothing was written" in errors, errors
+        assert not os.listdir(folder)
+        for wrong in (["-o", os.path.join(folder, "a.gif")], ["-o", "/nonexistent/a.mp4"],
+                      ["-i", "/nonexistent.mp4", "-o", os.path.join(folder, "a.mp4")]):
+            pipeline = "gray" if "-i" in wrong else "cellular-automata"
+            result = scope("generate", "-p", pipeline, *wrong)
+            assert result.returncode == 1 and "scope: " in result.stderr, result
+        assert not os.listdir(folder)
+
+
+def timeline():
+    """A timeline changes what is sent; pipelines without prompts run all the same."""
+    with tempfile.TemporaryDirectory(prefix="scope-cli-") as folder:
+        path = os.path.join(folder, "timeline.json")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({"version": "2.1", "settings": {"pipelineId": "cellular-automata",
+                                                      "resolution": {"width": 80, "height": 64}},
+                       "prompts": [{"startTime": 0, "endTime": 0.2, "prompts": [{"text": "a"}]},
+                                   {"startTime": 0.2, "endTime": 0.4, "text": "b"}]}, file)
+        video = read(generate(folder, "a.y4m", "--prompt-file", path))
+        assert video.startswith(b"YUV4MPEG2 W80 H64 "), video[:40]
+        assert video.count(b"FRAME\n") == 12, video.count(b"FRAME\n")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("{}")
+        result = scope("generate", "--prompt-file", path, "-o", os.path.join(folder, "b.y4m"))
+        assert result.returncode == 2 and "timeline.json" in result.stderr, result
+
+
+def replays():
+    head = {"format": "scope-replay", "format_version": 1, "nodes": [
+        {"node": "world", "pipeline": "cellular-automata",
+         "load_params": {"width": 96, "height": 64}}]}
+    lines = [head, {"node": "world", "chunk": 0, "params": {"input_mode": "text", "seed": 3}},
+             {"node": "world", "chunk": 5, "params": {"palette": "ice"}},
+             {"node": "world", "chunk": 9, "params": {"ctrl_input": {
+                 "button": ["MouseLeft"], "mouse": [9, -4]}, "reset_cache": True}}]
+    with tempfile.TemporaryDirectory(prefix="scope-cli-") as folder:
+        log = os.path.join(folder, "session.jsonl")
+        with open(log, "w", encoding="utf-8") as file:
+            file.write("".join(json.dumps(line) + "\n" for line in lines))
+        result = scope("replay", log, "-o", os.path.join(folder, "a.y4m"))
+        assert result.returncode == 2 and "--seconds" in result.stderr, result
+        with open(log, "a", encoding="utf-8") as file:
+            file.write('{"frames": 20}\n')
+        videos = []
+        for name in ("a.y4m", "b.y4m"):
+            result = scope("replay", log, "-o", os.path.join(folder, name))
+            assert result.returncode == 0, result
+            videos.append(read(os.path.join(folder, name)))
+        assert videos[0] == videos[1] and videos[0].count(b"FRAME\n") == 20
+        with open(log, "w", encoding="utf-8") as file:
+            file.write("nonsense\n")
+        result = scope("replay", log, "-o", os.path.join(folder, "c.y4m"))
+        assert result.returncode == 1 and "line 1" in result.stderr, result
 
 
 def ends_on_signals():
@@ -133,7 +240,8 @@ def managed_restart():
 
 
 def main():
-    cases = [usage, version, pipelines, ends_on_signals, ends_while_it_starts, busy_port,
+    cases = [usage, version, pipelines, generates, generates_nothing_half, timeline, replays,
+             ends_on_signals, ends_while_it_starts, busy_port,
              loads_at_start, managed_restart]
     failed = 0
     print(f"TAP version 13\n1..{len(cases)}")

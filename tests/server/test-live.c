@@ -6,6 +6,7 @@
 
 #include "core/scope-frame.h"
 #include "core/scope-json.h"
+#include "core/scope-replay-log.h"
 
 #define LUMA 120
 
@@ -103,6 +104,70 @@ test_generator_without_input(void)
     live = live_new(f, "recvonly", "{'input_mode':'text'}");
     g_assert_true(live_wait_frames(live, 10));
     finish(live);
+}
+
+/* The folder of replay logs, beside those of the fixture. */
+static void
+record_logs(ScopeServerOptions *options)
+{
+    g_autofree char *path = g_build_filename(options->data_dir, "replays", NULL);
+
+    options->replay_dir = g_intern_string(path);
+}
+
+/* Whether there is the complete log of a session whose pipeline was loaded with a width of 328. */
+static gboolean
+has_log(gpointer data)
+{
+    g_autofree char *path = server_fixture_path(f, "data/replays");
+    g_autoptr(GDir) folder = g_dir_open(path, 0, NULL);
+    ScopeReplay **ret_replay = data;
+    const char *name;
+
+    while (!*ret_replay && folder && (name = g_dir_read_name(folder))) {
+        g_autofree char *file = g_build_filename(path, name, NULL);
+        g_autofree char *text = NULL;
+        g_autoptr(ScopeReplay) replay = NULL;
+        gsize length = 0;
+
+        g_assert_true(g_file_get_contents(file, &text, &length, NULL));
+        replay = scope_replay_parse(text, length, file, NULL);
+        if (replay && replay->n_frames >= 0 && strstr(text, "\"width\":328")) {
+            *ret_replay = g_steal_pointer(&replay);
+        }
+    }
+    return *ret_replay != NULL;
+}
+
+/* What a session was told is in its log, with the frame count at its end. */
+static void
+test_replay_log(void)
+{
+    g_autoptr(ScopeReplay) replay = NULL;
+    g_autoptr(JsonObject) first = NULL;
+    const ScopeReplayNode *node;
+    gboolean is_told = FALSE;
+    Live *live;
+
+    load("{'pipeline_ids':['controller-viz'],'load_params':{'width':328,'height':240}}", "loaded");
+    live = live_new(f, "recvonly", "{'input_mode':'text'}");
+    live_wait_channel(live);
+    g_assert_true(live_wait_frames(live, 5));
+    rtc_client_send_text(live->client,
+                         "{\"ctrl_input\": {\"button\": [\"KeyW\"], \"mouse\": [3, 4]}}");
+    g_assert_true(live_wait_frames(live, 10));
+    finish(live);
+    g_assert_true(server_fixture_wait(has_log, &replay));
+    g_assert_cmpint(replay->n_frames, >=, 15);
+    node = replay->nodes->pdata[0];
+    g_assert_cmpstr(node->pipeline_id, ==, "controller-viz");
+    first = scope_replay_build_params(replay, node->node_id, 0);
+    g_assert_cmpstr(json_object_get_string_member(first, "input_mode"), ==, "text");
+    for (gint64 i = 1; i < replay->n_frames; i++) {
+        g_autoptr(JsonObject) params = scope_replay_build_params(replay, node->node_id, (guint64)i);
+        is_told = is_told || (params && json_object_has_member(params, "ctrl_input"));
+    }
+    g_assert_true(is_told);
 }
 
 static void
@@ -330,11 +395,12 @@ main(int argc, char **argv)
 
     g_test_init(&argc, &argv, NULL);
     gst_init(&argc, &argv);
-    f = server_fixture_new(NULL);
+    f = server_fixture_new(record_logs);
     g_test_add_func("/server/live/not-loaded", test_not_loaded);
     g_test_add_func("/server/live/passthrough", test_passthrough);
     g_test_add_func("/server/live/chain-removes-colour", test_chain_removes_colour);
     g_test_add_func("/server/live/generator-without-input", test_generator_without_input);
+    g_test_add_func("/server/live/replay-log", test_replay_log);
     g_test_add_func("/server/live/graph", test_graph);
     g_test_add_func("/server/live/messages", test_messages);
     g_test_add_func("/server/live/pause", test_pause);
