@@ -20,6 +20,8 @@
 struct _ScopeBench {
     ScopePool *pool;
     ScopeContext *ctx;
+    ScopePool *single_pool; /* with --busy-core: what the shared machine is compared with */
+    ScopeContext *single_ctx;
     ScopeArena *arena;
     ScopeCeiling *ceiling[SCOPE_BENCH_N_CEILINGS];
     int n_threads, busy_core;
@@ -64,7 +66,8 @@ scope_bench_create(int *argc, char ***argv, const char *name)
         {"json", 'j', 0, G_OPTION_ARG_FILENAME, &b->json_path, "write results to FILE", "FILE"},
         {"cpu-time", 'c', 0, G_OPTION_ARG_NONE, &b->cpu_time,
          "measure processor time: meaningful with one thread, on a machine that others use", NULL},
-        {"busy-core", 'b', 0, G_OPTION_ARG_INT, &b->busy_core, "occupy core N", "N"},
+        {"busy-core", 'b', 0, G_OPTION_ARG_INT, &b->busy_core,
+         "compare one thread with all threads while another process computes on core N", "N"},
         {NULL}};
     g_autoptr(GOptionContext) options = g_option_context_new(NULL);
     g_autoptr(GError) error = NULL;
@@ -81,19 +84,26 @@ scope_bench_create(int *argc, char ***argv, const char *name)
         exit(1);
     }
     b->arena = scope_arena_create(scope_backend_cpu(), "bench");
-    for (int i = 1; i < SCOPE_BENCH_N_CEILINGS; i++) {
+    if (b->busy_pid > 0) {
+        kill(b->busy_pid, SIGSTOP);
+        b->single_pool = scope_pool_create(1, NULL);
+        b->single_ctx = scope_context_create(scope_backend_cpu(), b->single_pool, NULL);
+        printf("# %d threads beside a busy process on core %d, against one thread without it\n"
+               "%-46s %10s %10s %6s\n",
+               b->n_threads, b->busy_core, "name", "shared ms", "1 thread", "ratio");
+    }
+    for (int i = 1; i < SCOPE_BENCH_N_CEILINGS && b->busy_pid == 0; i++) {
         b->ceiling[i] = scope_ceiling_create((ScopeBenchCeiling)i, b->n_threads);
         if (b->ceiling[i]) {
             printf("# ceiling: %s\n", scope_ceiling_get_name(b->ceiling[i]));
         }
     }
-    printf("# %d threads%s, GFLOP/s are medians; ratio: to the ceiling sampled in between\n",
-           b->n_threads,
-           b->busy_pid   ? ", one core occupied"
-           : b->cpu_time ? ", processor time"
-                         : "");
-    printf("%-46s %10s %8s %8s %6s %8s %8s %6s\n", "name", "ms", "GFLOP/s", "ceiling", "ratio",
-           "best", "ceiling", "ratio");
+    if (b->busy_pid == 0) {
+        printf("# %d threads%s, GFLOP/s are medians; ratio: to the ceiling sampled in between\n"
+               "%-46s %10s %8s %8s %6s %8s %8s %6s\n",
+               b->n_threads, b->cpu_time ? ", processor time" : "", "name", "ms", "GFLOP/s",
+               "ceiling", "ratio", "best", "ceiling", "ratio");
+    }
     b->json = g_string_new(NULL);
     g_string_append_printf(b->json,
                            "{\"program\":\"%s\",\"threads\":%d,\"busy_core\":%d,\"rows\":[", name,
@@ -149,12 +159,48 @@ now(const ScopeBench *bench)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
+/* All threads beside the busy process, and one thread while it is stopped, in turns. */
+static double
+measure_shared(ScopeBench *bench, const char *name, ScopeBenchFn fn, void *data)
+{
+    double shared[MAX_SAMPLES], single[MAX_SAMPLES];
+    int64_t begin = g_get_monotonic_time();
+    int n = 0;
+
+    fn(bench->single_ctx, data);
+    fn(bench->ctx, data);
+    for (; n < MAX_SAMPLES &&
+           (n < MIN_SAMPLES || (double)(g_get_monotonic_time() - begin) < bench->seconds * 1e6);
+         n++) {
+        int64_t start = g_get_monotonic_time();
+        fn(bench->single_ctx, data);
+        single[n] = (double)(g_get_monotonic_time() - start) * 1e-6;
+        kill(bench->busy_pid, SIGCONT);
+        start = g_get_monotonic_time();
+        fn(bench->ctx, data);
+        shared[n] = (double)(g_get_monotonic_time() - start) * 1e-6;
+        kill(bench->busy_pid, SIGSTOP);
+    }
+    double with_neighbour = median(shared, n), alone = median(single, n);
+    printf("%-46s %10.3f %10.3f %6.2f\n", name, with_neighbour * 1e3, alone * 1e3,
+           alone / with_neighbour);
+    fflush(stdout);
+    g_string_append_printf(bench->json,
+                           "%s{\"name\":\"%s\",\"ms\":%.4f,\"single_ms\":%.4f,\"samples\":%d}",
+                           bench->json->str[bench->json->len - 1] == '[' ? "" : ",", name,
+                           with_neighbour * 1e3, alone * 1e3, n);
+    return with_neighbour;
+}
+
 double
 scope_bench_measure(ScopeBench *bench, const char *name, double gflop, ScopeBenchFn fn, void *data,
                     ScopeBenchCeiling ceiling)
 {
     if (!scope_bench_wants(bench, name)) {
         return 0.0;
+    }
+    if (bench->busy_pid > 0) {
+        return measure_shared(bench, name, fn, data);
     }
     ScopeCeiling *c = bench->ceiling[ceiling];
     double took[MAX_SAMPLES], rate[MAX_SAMPLES], begin = now(bench);
@@ -203,14 +249,16 @@ scope_bench_finish(ScopeBench *bench)
         status = 1;
     }
     if (bench->busy_pid > 0) {
-        kill(bench->busy_pid, SIGTERM);
+        kill(bench->busy_pid, SIGKILL);
         waitpid(bench->busy_pid, NULL, 0);
     }
     for (int i = 0; i < SCOPE_BENCH_N_CEILINGS; i++) {
         scope_ceiling_destroy(bench->ceiling[i]);
     }
     scope_arena_destroy(bench->arena);
+    scope_context_destroy(bench->single_ctx);
     scope_context_destroy(bench->ctx);
+    scope_pool_destroy(bench->single_pool);
     scope_pool_destroy(bench->pool);
     g_string_free(bench->json, TRUE);
     g_free(bench->filter);

@@ -31,9 +31,10 @@ typedef void (*ScopeBenchFn)(ScopeContext *ctx, void *data);
  * @name: name of the program in reports
  *
  * Options: --threads=N (default all), --seconds=S per measurement, --filter=TEXT, --json=FILE,
- * --cpu-time (processor time instead of the clock's), --busy-core=N (a process that computes
- * without pause is pinned there). Thread: main. Errors: ends the program with a message on a bad
- * option. Returns: (transfer full): the bench.
+ * --cpu-time (processor time instead of the clock's), --busy-core=N (no ceilings: all threads
+ * beside a process that computes on that core without pause, in turns with one thread alone).
+ * Thread: main. Errors: ends the program with a message on a bad option. Returns: (transfer full):
+ * the bench.
  */
 ScopeBench *scope_bench_create(int *argc, char ***argv, const char *name);
 

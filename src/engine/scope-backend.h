@@ -78,7 +78,8 @@ struct _ScopeBackend {
  * scope_backend_cpu:
  *
  * The CPU backend; picks the fastest kernels that this processor can run, once. The environment
- * variable SCOPE_CPU_LEVEL=portable|avx2|avx512 limits the choice (for tests and bug hunting).
+ * variable SCOPE_CPU_LEVEL=portable|avx2|avxvnni|avx512|avx512vnni limits the choice (for tests and
+ * bug hunting).
  * Thread: any. Errors: none.
  * Returns: (transfer none): the backend, valid for the life of the program.
  */

@@ -127,12 +127,12 @@ load_grow(ScopeLayerLoader *loader, ScopeTaehvEntry *entry, const char *name, gb
 #define NARROW 8
 
 /* A 3x3 convolution. In the encoder those without bias have stride 2; in the decoder the one behind
- * a growth entry enlarges. */
+ * a growth entry enlarges. Where a half ends there is always a bias. */
 static void
 load_conv(ScopeLayerLoader *loader, ScopeTaehvEntry *entry, const char *name,
-          const ScopeTaehvEntry *before, gboolean encode)
+          const ScopeTaehvEntry *before, gboolean encode, gboolean is_last)
 {
-    gboolean bias = scope_layer_loader_has(loader, name, "bias");
+    gboolean bias = is_last || scope_layer_loader_has(loader, name, "bias");
     gboolean grown = before != NULL && before->kind == SCOPE_TAEHV_ENTRY_GROW;
     ScopeConvGeometry geometry =
         encode && !bias ? scope_conv_geometry_strided(2, 1) : scope_conv_geometry_same(1);
@@ -180,7 +180,7 @@ load_entry(ScopeLayerLoader *loader, ScopeTaehvHalf *half, const char *prefix, i
         (*n_grows)++;
     } else if (scope_layer_loader_has(loader, name, "weight")) {
         entry.kind = SCOPE_TAEHV_ENTRY_CONV;
-        load_conv(loader, &entry, name, before, encode);
+        load_conv(loader, &entry, name, before, encode, !has_entry(loader, prefix, index + 1));
     } else if (index == 0) {
         entry.kind = SCOPE_TAEHV_ENTRY_CLAMP;
     } else {

@@ -11,6 +11,8 @@ struct _GoldenCase {
     const char *kind;
     gboolean prefixed; /* "in." and "out." in front of tensor names */
     int n_threads;
+    gboolean int8;     /* errors with 8-bit weights are measured, not judged */
+    gboolean int8_ran; /* the handler has a model that takes them */
     JsonParser *parser;
     JsonObject *root;
     ScopeCheckpoint *io; /* (nullable) */
@@ -26,14 +28,14 @@ struct _GoldenCase {
     guint n_checks;
     guint n_failures;
     GString *report;    /* a line a failure */
-    double worst_ratio; /* error / tolerance of the worst tensor */
+    double worst_ratio; /* error / tolerance of the worst tensor; relative L2 with int8 */
     double worst_error;
     double worst_tolerance;
     char *worst_name;
 };
 
 /* Reads case.json of @folder; NULL with @error set when it is in neither format. */
-GoldenCase *golden_case_open(const char *folder, int n_threads, GError **error);
+GoldenCase *golden_case_open(const char *folder, int n_threads, gboolean int8, GError **error);
 void golden_case_close(GoldenCase *c);
 
 /* Records a failure line. */

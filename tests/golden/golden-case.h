@@ -84,6 +84,16 @@ const char *golden_get_folder(const GoldenCase *c);
 int golden_get_n_threads(const GoldenCase *c);
 
 /**
+ * golden_wants_int8:
+ * @c: a case
+ *
+ * Asked by a handler whose model can be loaded with 8-bit weights. With --int8 the differences of
+ * this case are then measured and shown, and no tolerance is applied.
+ * Thread: main. Errors: none. Returns: TRUE when the model is to be loaded that way.
+ */
+gboolean golden_wants_int8(GoldenCase *c);
+
+/**
  * golden_get_path:
  * @c: a case
  * @name: file name relative to the case folder

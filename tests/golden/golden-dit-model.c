@@ -33,16 +33,16 @@ check_time(GoldenDit *dit, ScopeTensor *ret_e, GError **error)
     return TRUE;
 }
 
-/* Table rows of 64 positions along one axis: 0 frame, 1 row, 2 column. */
+/* Table rows of the first positions along one axis: 0 frame, 1 row, 2 column. */
 static ScopeTensor
-axis_table(GoldenDit *dit, int axis, int head_dim)
+axis_table(GoldenDit *dit, int axis, int64_t n, int head_dim)
 {
-    ScopeRopeGrid grid = {.n_frames = axis == 0 ? 64 : 1,
-                          .height = axis == 1 ? 64 : 1,
-                          .width = axis == 2 ? 64 : 1,
+    ScopeRopeGrid grid = {.n_frames = axis == 0 ? n : 1,
+                          .height = axis == 1 ? n : 1,
+                          .width = axis == 2 ? n : 1,
                           .head_dim = head_dim,
                           .theta = 10000.0};
-    ScopeTensor table = golden_engine_alloc(dit->engine, SCOPE_SHAPE(64, head_dim / 2, 2));
+    ScopeTensor table = golden_engine_alloc(dit->engine, SCOPE_SHAPE(n, head_dim / 2, 2));
 
     scope_op_rope_table(dit->ctx, table, &grid);
     return table;
@@ -53,12 +53,14 @@ check_rope_tables(GoldenDit *dit, int head_dim)
 {
     int n_pairs = head_dim / 2, n_side = n_pairs / 3, n_frame = n_pairs - 2 * n_side;
     const int begin[4] = {0, n_frame, n_frame + n_side, n_pairs};
-    ScopeTensor all = golden_engine_alloc(dit->engine, SCOPE_SHAPE(64, n_pairs, 2));
+    const GoldenTensor *want = golden_out(dit->c, "rope_freq_cos");
+    int64_t n = want != NULL ? want->shape[0] : 1;
+    ScopeTensor all = golden_engine_alloc(dit->engine, SCOPE_SHAPE(n, n_pairs, 2));
 
     for (int axis = 0; axis < 3; axis++) {
-        scope_op_copy(
-            dit->ctx, scope_tensor_slice(all, 1, begin[axis], begin[axis + 1]),
-            scope_tensor_slice(axis_table(dit, axis, head_dim), 1, begin[axis], begin[axis + 1]));
+        scope_op_copy(dit->ctx, scope_tensor_slice(all, 1, begin[axis], begin[axis + 1]),
+                      scope_tensor_slice(axis_table(dit, axis, n, head_dim), 1, begin[axis],
+                                         begin[axis + 1]));
     }
     golden_engine_check(dit->engine, dit->c, "rope_freq_cos", scope_tensor_select(all, 2, 0));
     golden_engine_check(dit->engine, dit->c, "rope_freq_sin", scope_tensor_select(all, 2, 1));

@@ -223,7 +223,10 @@ check_controller(GoldenCase *c, GoldenEngine *engine, GError **error)
     }
     JsonArray *calls = json_node_get_array(node);
     guint n = json_array_get_length(calls);
-    for (guint i = 0; i < n && i < MAX_STEPS; i++) {
+    if (n > MAX_STEPS) {
+        return golden_not_understood(error, "%u calls of the controller", n);
+    }
+    for (guint i = 0; i < n; i++) {
         JsonObject *call = json_array_get_object_element(calls, i);
         g_autofree char *name = g_strdup_printf("video.%u", i);
         ScopeTensor frames = clip(engine, c, name, error);
@@ -261,9 +264,12 @@ check_upstream(GoldenCase *c, GoldenEngine *engine, GError **error)
     if (scope_tensor_is_none(video)) {
         return FALSE;
     }
+    if (n > MAX_STEPS) {
+        return golden_not_understood(error, "%d windows", n);
+    }
     ScopeWanNoiseRule rule = scope_wan_noise_rule_upstream;
     rule.base = initial;
-    for (int i = 0; i < n && i < MAX_STEPS; i++) {
+    for (int i = 0; i < n; i++) {
         if (ends[i] < 1 || ends[i] > video.shape[0]) {
             return golden_not_understood(error, "a window that ends outside the clip");
         }

@@ -81,6 +81,8 @@ golden_dit_open(GoldenCase *c, ScopeWanAdapter *merged, guint n_merged, ScopeWan
         .n_merged = n_merged,
         .runtime = runtime,
         .n_runtime = n_runtime,
+        .quantization =
+            golden_wants_int8(c) ? SCOPE_WAN_QUANTIZATION_INT8 : SCOPE_WAN_QUANTIZATION_NONE,
     };
     if (options.weights_path == NULL) {
         g_set_error(error, GOLDEN_ERROR, GOLDEN_ERROR_CASE, "the case has no weights");

@@ -175,6 +175,7 @@ tae_open(Tae *t, GoldenCase *c, GError **error)
     if (!read_flags(c, "config.decoder_time_upscale", options.grows, &options.n_grows)) {
         return golden_not_understood(error, "decoder_time_upscale");
     }
+    options.store = golden_wants_int8(c) ? SCOPE_WEIGHT_STORE_INT8 : SCOPE_WEIGHT_STORE_KEEP;
     options.latents = t->raw ? SCOPE_TAEHV_LATENTS_RAW : SCOPE_TAEHV_LATENTS_NORMALISED;
     weights = golden_weights(c, error);
     t->engine = weights != NULL ? golden_engine_open(c, error) : NULL;

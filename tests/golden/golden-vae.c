@@ -132,7 +132,11 @@ vae_open(Vae *v, GoldenCase *c, GError **error)
     const double *std = golden_doubles(c, "config.latent_std", &n_std);
     g_autofree float *mean_f = g_new0(float, (gsize)n_mean + 1);
     g_autofree float *std_f = g_new0(float, (gsize)n_std + 1);
-    ScopeWanVaeOptions options = {.latent_mean = mean_f, .latent_std = std_f};
+    ScopeWanVaeOptions options = {
+        .latent_mean = mean_f,
+        .latent_std = std_f,
+        .store = golden_wants_int8(c) ? SCOPE_WEIGHT_STORE_INT8 : SCOPE_WEIGHT_STORE_KEEP,
+    };
 
     *v = (Vae){.c = c, .pass = -1};
     if (!golden_only_members(c, NULL, known_top, error) ||

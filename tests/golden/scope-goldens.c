@@ -20,6 +20,7 @@ typedef struct {
     char *filter;
     gboolean list;
     gboolean optional;
+    gboolean int8;
     int n_threads;
     guint n_passed, n_failed, n_skipped;
 } Options;
@@ -71,6 +72,14 @@ find_handler(const GoldenCase *c)
 }
 
 static void
+print_int8(const GoldenCase *c, double elapsed_ms)
+{
+    g_print("INT8 %-44s relative L2 %.3g, difference %.3g (%s), %u checks, %.0f ms\n%s", c->name,
+            c->worst_ratio, c->worst_error, c->worst_name != NULL ? c->worst_name : "none",
+            c->n_checks, elapsed_ms, c->report->str);
+}
+
+static void
 print_verdict(const GoldenCase *c, double elapsed_ms)
 {
     if (c->worst_name != NULL) {
@@ -113,7 +122,12 @@ run_case(GoldenCase *c)
             golden_fail(c, "the handler checked nothing");
         }
     }
-    print_verdict(c, (double)(g_get_monotonic_time() - start_us) / 1000.0);
+    double elapsed_ms = (double)(g_get_monotonic_time() - start_us) / 1000.0;
+    if (!c->int8) {
+        print_verdict(c, elapsed_ms);
+    } else if (c->int8_ran) {
+        print_int8(c, elapsed_ms);
+    }
     return c->n_failures == 0;
 }
 
@@ -121,7 +135,7 @@ static void
 visit(const char *folder, Options *options)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(GoldenCase) c = golden_case_open(folder, options->n_threads, &error);
+    g_autoptr(GoldenCase) c = golden_case_open(folder, options->n_threads, options->int8, &error);
     g_autofree char *pattern =
         options->filter != NULL ? g_strdup_printf("*%s*", options->filter) : g_strdup("*");
 
@@ -136,7 +150,7 @@ visit(const char *folder, Options *options)
         g_print("%-44s %-24s %s\n", c->name, golden_get_kind(c),
                 find_handler(c) != NULL ? folder : "(no handler)");
     } else if (run_case(c)) {
-        options->n_passed++;
+        *(options->int8 && !c->int8_ran ? &options->n_skipped : &options->n_passed) += 1;
     } else {
         options->n_failed++;
     }
@@ -189,6 +203,9 @@ main(int argc, char **argv)
          "TEXT"},
         {"threads", 't', 0, G_OPTION_ARG_INT, &options.n_threads,
          "Cores that the engine may use (1)", "N"},
+        {"int8", 0, 0, G_OPTION_ARG_NONE, &options.int8,
+         "Load the models that can with 8-bit weights and show their error, without a verdict",
+         NULL},
         {"optional", 0, 0, G_OPTION_ARG_NONE, &options.optional,
          "Exit with 77 (skipped) when a PATH is not there", NULL},
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.paths, NULL, "PATH..."},

@@ -453,6 +453,24 @@ test_missing(Fixture *fixture, gconstpointer data)
     g_assert_nonnull(strstr(error->message, "decoder.upsamples.5.residual.6.bias"));
 }
 
+static gboolean
+not_the_last_bias(const char *name)
+{
+    return !g_str_equal(name, "decoder.22.bias");
+}
+
+static void
+test_missing_bias(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+
+    scope_layout_taehv(&fixture->file);
+    scope_header_file_keep(&fixture->file, not_the_last_bias);
+    g_assert_false(scope_taehv_check(open_file(fixture), &error));
+    g_assert_error(error, SCOPE_CHECKPOINT_ERROR, SCOPE_CHECKPOINT_ERROR_MISSING);
+    g_assert_nonnull(strstr(error->message, "decoder.22.bias"));
+}
+
 static void
 test_wrong_shape(Fixture *fixture, gconstpointer data)
 {
@@ -529,6 +547,7 @@ main(int argc, char **argv)
         {"/codecs/tae/deep", test_tae_deep},
         {"/codecs/flow", test_flow},
         {"/codecs/refused/missing", test_missing},
+        {"/codecs/refused/missing-bias", test_missing_bias},
         {"/codecs/refused/shape", test_wrong_shape},
         {"/codecs/refused/type", test_wrong_type},
         {"/codecs/refused/size", test_wrong_size},

@@ -67,7 +67,7 @@ typedef struct {
     ScopeTensor stored; /* [O, I, kt, kh, kw] */
     const ScopeWeight *weight;
     ScopeCpuConvPlan *plan;
-    int nr;
+    const ScopeKernels *k;
     AxisRule rule_h, rule_w;
 } Packer;
 
@@ -89,7 +89,8 @@ pack_channel(const Packer *p, const Axis *h, const Axis *w, const ScopeCpuConvPh
 {
     const ScopeWeight *weight = p->weight;
     gboolean merged = p->plan->is_merged;
-    int64_t n_k = p->plan->n_k, nr = p->nr, width = merged ? 1 : w->n_slots;
+    int64_t n_k = p->plan->n_k, nr = p->k->nr, n_across = merged ? 1 : w->n_slots;
+    int64_t width = scope_kernels_panel_width(p->k, weight->n_out, o / nr);
     float *panel = dst + o / nr * phase->n_taps * n_k * nr + o % nr;
     for (int kt = 0; kt < weight->kernel_t; kt++) {
         for (int ky = 0; ky < weight->kernel_h; ky++) {
@@ -97,10 +98,10 @@ pack_channel(const Packer *p, const Axis *h, const Axis *w, const ScopeCpuConvPh
                 if (h->slot[ky] < 0 || w->slot[kx] < 0) {
                     continue;
                 }
-                int64_t tap =
-                    ((int64_t)kt * h->n_slots + h->slot[ky]) * width + (merged ? 0 : w->slot[kx]);
+                int64_t tap = ((int64_t)kt * h->n_slots + h->slot[ky]) * n_across +
+                              (merged ? 0 : w->slot[kx]);
                 int64_t k = merged ? kx * weight->n_in + i : i;
-                panel[(tap * n_k + k) * nr] += stored_value(p->stored, o, i, kt, ky, kx);
+                panel[(tap * n_k + k) * width] += stored_value(p->stored, o, i, kt, ky, kx);
             }
         }
     }
@@ -124,7 +125,7 @@ static int64_t
 visit_phases(Packer *p, float *dst)
 {
     ScopeCpuConvPlan *plan = p->plan;
-    int64_t padded = (p->weight->n_out + p->nr - 1) / p->nr * p->nr, n_weights = 0;
+    int64_t padded = (p->weight->n_out + p->k->nr - 1) / p->k->nr * p->k->nr, n_weights = 0;
     plan->n_taps = 0;
     for (int i = 0; i < plan->out_step_h * plan->out_step_w; i++) {
         Axis h, w;
@@ -193,13 +194,14 @@ pack_groups(ScopeArena *arena, ScopeTensor stored, ScopeWeight *w, GError **erro
 
 /*
  * [O/nr][taps][n_k][nr] floats of all phases to 8-bit values, kept as 16-bit pairs
- * [O/nr][taps][n_k/2][nr][2]; the steps go into the weight's scales.
+ * [O/nr][taps][n_k/2][nr][2], the last panel perhaps half as wide; the steps go into the weight's
+ * scales.
  */
 static void
 quantise_phases(const Packer *p, const float *wide, int16_t *dst)
 {
     ScopeCpuConvPlan *plan = p->plan;
-    int64_t nr = p->nr, n_out = p->weight->n_out, n_pairs = (plan->n_k + 1) / 2, at = 0;
+    int64_t nr = p->k->nr, n_out = p->weight->n_out, n_pairs = (plan->n_k + 1) / 2, at = 0;
     int n_phases = plan->out_step_h * plan->out_step_w;
     g_autofree float *top = g_new0(float, n_out);
     for (int pass = 0; pass < 2; pass++) {
@@ -208,12 +210,14 @@ quantise_phases(const Packer *p, const float *wide, int16_t *dst)
             int64_t rows = phase->n_taps * plan->n_k;
             for (int64_t j = 0; j < n_out * rows; j++) {
                 int64_t o = j / rows, row = j % rows, tap = row / plan->n_k, k = row % plan->n_k;
-                float v = wide[phase->weights + ((o / nr) * rows + row) * nr + o % nr];
+                int64_t width = scope_kernels_panel_width(p->k, n_out, o / nr);
+                float v = wide[phase->weights + o / nr * rows * nr + row * width + o % nr];
                 if (pass == 0) {
                     top[o] = MAX(top[o], fabsf(v));
                 } else {
-                    int64_t pair = ((o / nr) * phase->n_taps + tap) * n_pairs + k / 2;
-                    dst[at + (pair * nr + o % nr) * 2 + k % 2] =
+                    int64_t panel = at + o / nr * phase->n_taps * n_pairs * nr * 2;
+                    int64_t pair = tap * n_pairs + k / 2;
+                    dst[panel + (pair * width + o % nr) * 2 + k % 2] =
                         (int16_t)rintf(top[o] > 0.0F ? v * (127.0F / top[o]) : 0.0F);
                 }
             }
@@ -267,8 +271,7 @@ scope_cpu_prepare_conv(ScopeArena *arena, ScopeTensor stored, ScopeWeight *weigh
         stored = scope_tensor_transpose(stored, 0, 1);
     }
     ScopeCpuConvPlan plan = {0};
-    Packer packer = {
-        .stored = stored, .weight = weight, .plan = &plan, .nr = scope_kernels_get()->nr};
+    Packer packer = {.stored = stored, .weight = weight, .plan = &plan, .k = scope_kernels_get()};
     set_rules(&packer);
     int64_t n_weights = visit_phases(&packer, NULL);
     int64_t n_phases = (int64_t)plan.out_step_h * plan.out_step_w;

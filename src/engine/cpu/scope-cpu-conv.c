@@ -86,22 +86,23 @@ note_tap(const Conv *c, const Tile *tile, const ScopeCpuConvTap *tap, const char
 /* Sums of one panel of outputs for all pixels of the tile. */
 static void
 sum_panel(const Conv *c, const Tile *tile, const char *const *rows, const float *weights,
-          float *sums)
+          int64_t width, float *sums)
 {
-    int64_t mr = c->k->mr, nr = c->k->nr, n_k = c->plan->n_k, n_taps = tile->phase->n_taps;
+    ScopeGemmRowsFn gemm = width < c->k->nr ? c->k->gemm_rows_half : c->k->gemm_rows;
+    int64_t mr = c->k->mr, n_k = c->plan->n_k, n_taps = tile->phase->n_taps;
     int64_t taps_each = n_k < DEPTH ? MIN(n_taps, DEPTH / n_k) : 1;
     int64_t n_pieces = (n_k + DEPTH + DEPTH / 2 - 1) / (DEPTH + DEPTH / 2);
     int64_t depth = taps_each > 1 ? n_k : (n_k + n_pieces - 1) / n_pieces;
     if (n_taps == 0) {
-        memset(sums, 0, (size_t)(tile->n * nr) * sizeof(float));
+        memset(sums, 0, (size_t)(tile->n * width) * sizeof(float));
     }
     for (int64_t tap = 0; tap < n_taps; tap += taps_each) {
         int64_t n = MIN(taps_each, n_taps - tap);
         for (int64_t k = 0; k < n_k; k += depth) {
-            const float *b = weights + (tap * n_k + k) * nr;
+            const float *b = weights + (tap * n_k + k) * width;
             for (int64_t i = 0; i < tile->n; i += mr) {
-                c->k->gemm_rows(n, (const float *const *)rows + i * n_taps + tap * mr, k,
-                                MIN(depth, n_k - k), b, sums + i * nr, nr, tap + k > 0);
+                gemm(n, (const float *const *)rows + i * n_taps + tap * mr, k, MIN(depth, n_k - k),
+                     b, sums + i * width, width, tap + k > 0);
             }
         }
     }
@@ -110,37 +111,38 @@ sum_panel(const Conv *c, const Tile *tile, const char *const *rows, const float 
 /* The same with 8-bit weights: exact sums of pairs, then one factor for all. */
 static void
 sum_panel_int8(const Conv *c, const Tile *tile, const char *const *rows, const int16_t *weights,
-               float *sums)
+               int64_t width, float *sums)
 {
-    int64_t mr = c->k->mr, nr = c->k->nr, n_taps = tile->phase->n_taps;
+    ScopeGemmRowsS16Fn gemm = width < c->k->nr ? c->k->gemm_rows_s16_half : c->k->gemm_rows_s16;
+    int64_t mr = c->k->mr, n_taps = tile->phase->n_taps;
     int64_t n_pairs = (c->plan->n_k + 1) / 2;
     int64_t taps_each = n_pairs < DEPTH ? MIN(n_taps, DEPTH / n_pairs) : 1;
     int64_t n_pieces = (n_pairs + DEPTH + DEPTH / 2 - 1) / (DEPTH + DEPTH / 2);
     int64_t depth = taps_each > 1 ? n_pairs : (n_pairs + n_pieces - 1) / n_pieces;
     int32_t *exact = (int32_t *)(void *)sums;
     if (n_taps == 0) {
-        memset(sums, 0, (size_t)(tile->n * nr) * sizeof(float));
+        memset(sums, 0, (size_t)(tile->n * width) * sizeof(float));
     }
     for (int64_t tap = 0; tap < n_taps; tap += taps_each) {
         int64_t n = MIN(taps_each, n_taps - tap);
         for (int64_t k = 0; k < n_pairs; k += depth) {
-            const int16_t *b = weights + (tap * n_pairs + k) * nr * 2;
+            const int16_t *b = weights + (tap * n_pairs + k) * width * 2;
             for (int64_t i = 0; i < tile->n; i += mr) {
-                c->k->gemm_rows_s16(n, (const int16_t *const *)rows + i * n_taps + tap * mr, 2 * k,
-                                    MIN(depth, n_pairs - k), b, exact + i * nr, nr, tap + k > 0);
+                gemm(n, (const int16_t *const *)rows + i * n_taps + tap * mr, 2 * k,
+                     MIN(depth, n_pairs - k), b, exact + i * width, width, tap + k > 0);
             }
         }
     }
-    c->k->from_s32(exact, c->int8_scale, NULL, sums, tile->n * nr);
+    c->k->from_s32(exact, c->int8_scale, NULL, sums, tile->n * width);
 }
 
 /* Finishes one panel: runs of pixels that lie at equal distance in the output. */
 static void
-finish_panel(const Conv *c, const Tile *tile, const float *sums, int64_t panel)
+finish_panel(const Conv *c, const Tile *tile, const float *sums, int64_t sum_row, int64_t first)
 {
     const ScopeCpuConvPlan *plan = c->plan;
-    int64_t nr = c->k->nr, n_out = c->weight->n_out, width = c->y.shape[2];
-    int64_t first = panel * nr, n = MIN(nr, n_out - first), done = 0;
+    int64_t n_out = c->weight->n_out, width = c->y.shape[2];
+    int64_t n = MIN(sum_row, n_out - first), done = 0;
     while (done < tile->n) {
         int64_t jy = (tile->first + done) / tile->grid_w, jx = (tile->first + done) % tile->grid_w;
         int64_t row =
@@ -150,8 +152,8 @@ finish_panel(const Conv *c, const Tile *tile, const float *sums, int64_t panel)
                           ? tile->n
                           : MIN(tile->n - done, tile->grid_w - jx);
         scope_cpu_finish_rows(c->k, c->weight, c->e, row, plan->out_step_w, run, first, n,
-                              sums + done * nr, nr, (float *)c->y.data + row * n_out + first,
-                              n_out * plan->out_step_w);
+                              sums + done * sum_row, sum_row,
+                              (float *)c->y.data + row * n_out + first, n_out * plan->out_step_w);
         done += run;
     }
 }
@@ -188,17 +190,18 @@ conv_tile(int64_t index, int thread_index, void *user_data)
     }
     int64_t last = MIN(c->n_panels, (group + 1) * c->panels_per_group);
     for (int64_t panel = group * c->panels_per_group; panel < last; panel++) {
+        int64_t width = scope_kernels_panel_width(c->k, c->weight->n_out, panel);
         if (c->is_int8) {
             int64_t n_pairs = (plan->n_k + 1) / 2;
             const int16_t *weights = (const int16_t *)c->weight->packed.data + tile.phase->weights +
                                      panel * tile.phase->n_taps * n_pairs * c->k->nr * 2;
-            sum_panel_int8(c, &tile, rows, weights, sums);
+            sum_panel_int8(c, &tile, rows, weights, width, sums);
         } else {
             const float *weights = (const float *)c->weight->packed.data + tile.phase->weights +
                                    panel * tile.phase->n_taps * plan->n_k * c->k->nr;
-            sum_panel(c, &tile, rows, weights, sums);
+            sum_panel(c, &tile, rows, weights, width, sums);
         }
-        finish_panel(c, &tile, sums, panel);
+        finish_panel(c, &tile, sums, width, panel * c->k->nr);
     }
 }
 

@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-#define BLOCK_OUT   96
+#define BLOCK_OUT   192
 #define BLOCK_DEPTH 512
 #define BLOCK_ROWS  384
 #define FEW_ROWS    64
@@ -25,7 +25,8 @@ typedef struct {
     int64_t block_out, block_depth;
     int64_t n_pairs; /* of the whole depth, the last one filled with zero */
     int64_t n_panels, panels_per_tile, n_row_tiles;
-    uint32_t *panels; /* [n_panels][n_pairs][nr] pairs */
+    uint32_t
+        *panels; /* [n_panels][n_pairs][nr] pairs; half as wide for the last rows if they fit */
     float *row_scale; /* [n_panels * nr] */
     char *scratch;
     int64_t scratch_each;
@@ -47,13 +48,14 @@ pack_tile(int64_t panel, int thread_index, void *user_data)
         q[l->n_pairs * 2 - 1] = 0;
         l->k->quantize_s16(x, top > 0.0F ? limit / top : 0.0F, q, depth);
     }
+    int64_t width = scope_kernels_panel_width(l->k, l->x.shape[0], panel);
     uint32_t *dst = l->panels + panel * l->n_pairs * nr;
-    if (rows < nr) {
-        memset(dst, 0, (size_t)(l->n_pairs * nr) * sizeof(uint32_t));
+    if (rows < width) {
+        memset(dst, 0, (size_t)(l->n_pairs * width) * sizeof(uint32_t));
     }
     /* pairs move as floats do: bit by bit */
     l->k->transpose((const float *)(const void *)turned, l->n_pairs, rows, l->n_pairs,
-                    (float *)(void *)dst, nr);
+                    (float *)(void *)dst, width);
 }
 
 static void
@@ -69,19 +71,25 @@ widen_block(const Linear *l, int64_t first, int64_t n_out, int64_t begin, int64_
 }
 
 static void
-add_block(const Linear *l, const int16_t *block, int64_t n_out, const uint32_t *panel,
-          int64_t n_panels, int64_t n_pairs, int32_t *sums, int64_t sum_row, gboolean accumulate)
+add_block(const Linear *l, const int16_t *block, int64_t n_out, int64_t first, int64_t n_panels,
+          int64_t begin, int64_t n_pairs, int32_t *sums, int64_t sum_row)
 {
     int64_t mr = l->k->mr, nr = l->k->nr;
     for (int64_t p = 0; p < n_panels; p++) {
-        const int16_t *b = (const int16_t *)(const void *)(panel + p * l->n_pairs * nr);
+        int64_t width = scope_kernels_panel_width(l->k, l->x.shape[0], first + p);
+        ScopeGemmRowsS16Fn gemm = width < nr ? l->k->gemm_rows_s16_half : l->k->gemm_rows_s16;
+        const uint32_t *panel = l->panels + (first + p) * l->n_pairs * nr;
+        const int16_t *b = (const int16_t *)(const void *)(panel + begin * width);
         for (int64_t o = 0; o < n_out; o += mr) {
             const int16_t *rows[SCOPE_KERNELS_MAX_MR];
             for (int64_t i = 0; i < mr; i++) {
                 rows[i] = block + (o + i < n_out ? o + i : n_out - 1) * l->block_depth;
             }
-            l->k->gemm_rows_s16(1, rows, 0, n_pairs, b, sums + o * sum_row + p * nr, sum_row,
-                                accumulate);
+            if (p + 1 < n_panels) {
+                scope_cpu_prefetch_share(panel + (l->n_pairs + begin) * nr, n_pairs * nr, o, mr,
+                                         n_out);
+            }
+            gemm(1, rows, 0, n_pairs, b, sums + o * sum_row + p * nr, sum_row, begin > 0);
         }
     }
 }
@@ -103,8 +111,7 @@ linear_tile(int64_t tile, int thread_index, void *user_data)
     for (int64_t k = 0; k < w->n_in; k += l->block_depth) {
         int64_t depth = MIN(l->block_depth, w->n_in - k);
         widen_block(l, first, n_out, k, depth, block);
-        add_block(l, block, n_out, l->panels + (panel * l->n_pairs + k / 2) * nr, n_panels,
-                  (depth + 1) / 2, sums, sum_row, k > 0);
+        add_block(l, block, n_out, panel, n_panels, k / 2, (depth + 1) / 2, sums, sum_row);
     }
     for (int64_t o = 0; o < n_out; o++) {
         int32_t *row = sums + o * sum_row;

@@ -14,7 +14,7 @@
  * first-level cache and is used for all outputs of the block. With few rows the weights are read
  * once from memory and little else happens: longer runs of each weight row suit the prefetcher.
  */
-#define BLOCK_OUT   96
+#define BLOCK_OUT   192
 #define BLOCK_DEPTH 256
 #define BLOCK_ROWS  384
 #define FEW_ROWS    64
@@ -28,7 +28,7 @@ typedef struct {
     const ScopeEpilogue *e;
     int64_t block_out, block_depth;
     int64_t n_panels, panels_per_tile, n_row_tiles;
-    float *panels;  /* [n_panels][K][nr] */
+    float *panels;  /* [n_panels][K][nr]; half as wide for the last rows if they fit */
     float *scratch; /* per thread: weights, sums, transposed sums */
     int64_t scratch_each;
 } Linear;
@@ -40,12 +40,13 @@ pack_tile(int64_t panel, int thread_index, void *user_data)
     (void)thread_index;
     int64_t nr = l->k->nr, depth = l->weight->n_in;
     int64_t rows = MIN(nr, l->x.shape[0] - panel * nr);
+    int64_t width = scope_kernels_panel_width(l->k, l->x.shape[0], panel);
     float *dst = l->panels + panel * depth * nr;
-    if (rows < nr) {
-        memset(dst, 0, (size_t)(depth * nr) * sizeof(float));
+    if (rows < width) {
+        memset(dst, 0, (size_t)(depth * width) * sizeof(float));
     }
     l->k->transpose((const float *)l->x.data + panel * nr * l->x.stride[0], l->x.stride[0], rows,
-                    depth, dst, nr);
+                    depth, dst, width);
 }
 
 /* Widens a block of weights to [n_out][block_depth]. */
@@ -61,20 +62,27 @@ widen_block(const Linear *l, int64_t first, int64_t n_out, int64_t begin, int64_
     }
 }
 
-/* Adds one block of depth to the sums [block_out][sum_row]. */
+/* Adds weights [n_out][block_depth] times panels first .. first + n_panels - 1 to the sums. */
 static void
-add_block(const Linear *l, const float *block, int64_t n_out, const float *panel, int64_t n_panels,
-          int64_t depth, float *sums, int64_t sum_row, gboolean accumulate)
+add_block(const Linear *l, const float *block, int64_t n_out, int64_t first, int64_t n_panels,
+          int64_t begin, int64_t depth, float *sums, int64_t sum_row)
 {
     int64_t mr = l->k->mr, nr = l->k->nr;
     for (int64_t p = 0; p < n_panels; p++) {
-        const float *b = panel + p * l->weight->n_in * nr;
+        int64_t width = scope_kernels_panel_width(l->k, l->x.shape[0], first + p);
+        ScopeGemmRowsFn gemm = width < nr ? l->k->gemm_rows_half : l->k->gemm_rows;
+        const float *panel = l->panels + (first + p) * l->weight->n_in * nr;
         for (int64_t o = 0; o < n_out; o += mr) {
             const float *rows[SCOPE_KERNELS_MAX_MR];
             for (int64_t i = 0; i < mr; i++) {
                 rows[i] = block + (o + i < n_out ? o + i : n_out - 1) * l->block_depth;
             }
-            l->k->gemm_rows(1, rows, 0, depth, b, sums + o * sum_row + p * nr, sum_row, accumulate);
+            if (p + 1 < n_panels) {
+                scope_cpu_prefetch_share(panel + (l->weight->n_in + begin) * nr, depth * nr, o, mr,
+                                         n_out);
+            }
+            gemm(1, rows, 0, depth, panel + begin * width, sums + o * sum_row + p * nr, sum_row,
+                 begin > 0);
         }
     }
 }
@@ -95,8 +103,7 @@ linear_tile(int64_t tile, int thread_index, void *user_data)
     for (int64_t k = 0; k < w->n_in; k += l->block_depth) {
         int64_t depth = MIN(l->block_depth, w->n_in - k);
         widen_block(l, first, n_out, k, depth, block);
-        add_block(l, block, n_out, l->panels + (panel * w->n_in + k) * nr, n_panels, depth, sums,
-                  sum_row, k > 0);
+        add_block(l, block, n_out, panel, n_panels, k, depth, sums, sum_row);
     }
     int64_t row = panel * nr, last = MIN(l->y.shape[0], row + n_panels * nr);
     for (int64_t column = 0; row < last; row += nr, column += nr) {

@@ -56,7 +56,7 @@ typedef struct {
 /** The output pixels of one residue class of rows and columns, which share taps and weights. */
 typedef struct {
     int32_t first_tap, n_taps;
-    int64_t weights; /**< start of [O/nr][n_taps][n_k][nr] in the packed weights */
+    int64_t weights; /**< start of [O/nr][n_taps][n_k][panel width] in the packed weights */
 } ScopeCpuConvPhase;
 
 /**
@@ -83,6 +83,21 @@ scope_cpu_activation_limit(int64_t n)
 {
     int64_t limit = INT32_MAX / 127 / MAX(n, 1);
     return (float)CLAMP(limit, 1, INT16_MAX);
+}
+
+/**
+ * Asks for the part of the next panel that falls to the @i-th of @n outputs, of which @step are
+ * computed together: spread over the work on one panel, the next one arrives from memory in time.
+ * @n_words: 32-bit words of the panel. Thread: any.
+ */
+static inline void
+scope_cpu_prefetch_share(const void *panel, int64_t n_words, int64_t i, int64_t step, int64_t n)
+{
+    int64_t n_lines = (n_words * 4 + 63) / 64, begin = n_lines * i / n;
+    int64_t end = n_lines * MIN(i + step, n) / n;
+    for (int64_t line = begin; line < end; line++) {
+        __builtin_prefetch((const char *)panel + line * 64, 0, 2);
+    }
 }
 
 /** Maps a coordinate outside [0, n) by the pad mode; -1 means zero. Thread: any. */

@@ -18,7 +18,7 @@ int
 op_test_main(void)
 {
     const char *wanted = g_getenv("SCOPE_CPU_LEVEL"), *got = scope_kernels_get()->name;
-    if (wanted && !g_str_has_prefix(got, wanted)) {
+    if (wanted && strcmp(got, wanted) != 0) {
         printf("1..0 # SKIP kernels for %s do not run here, the best are %s\n", wanted, got);
         return 0;
     }

@@ -9,7 +9,7 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 
-/* clang 14's __builtin_cpu_supports() does not know F16C. */
+/* clang 14's __builtin_cpu_supports() does not know F16C, gcc 12's does not know AVX-VNNI. */
 static gboolean
 has_f16c(void)
 {
@@ -19,14 +19,47 @@ has_f16c(void)
 }
 
 static gboolean
-can_run(const char *level)
+has_avxvnni(void)
 {
-    __builtin_cpu_init();
-    if (!strcmp(level, "avx512")) {
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-    }
+    unsigned a = 0, b, c, d;
+
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & bit_AVXVNNI) != 0;
+}
+
+static gboolean
+can_run_avx2(void)
+{
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
+}
+
+static gboolean
+can_run_avx512(void)
+{
+    return can_run_avx2() && __builtin_cpu_supports("avx512f") &&
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512dq");
+}
+
+/* The best level up to @limit, or of all levels when it is NULL. */
+static const ScopeKernels *
+choose(const char *limit)
+{
+    const ScopeKernels *levels[] = {scope_kernels_avx2(), scope_kernels_avxvnni(),
+                                    scope_kernels_avx512(), scope_kernels_avx512vnni()};
+    gboolean avx2 = can_run_avx2(), avx512 = can_run_avx512();
+    gboolean can_run[] = {avx2, avx2 && has_avxvnni(), avx512,
+                          avx512 && __builtin_cpu_supports("avx512vnni")};
+    const ScopeKernels *k = scope_kernels_portable();
+    if (limit && !strcmp(limit, k->name)) {
+        return k;
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(levels); i++) {
+        k = can_run[i] ? levels[i] : k;
+        if (limit && !strcmp(limit, levels[i]->name)) {
+            break;
+        }
+    }
+    return k;
 }
 #endif
 
@@ -35,17 +68,10 @@ scope_kernels_get(void)
 {
     static const ScopeKernels *chosen;
     if (g_once_init_enter(&chosen)) {
-        const ScopeKernels *k = scope_kernels_portable();
 #if defined(__x86_64__)
-        const char *limit = g_getenv("SCOPE_CPU_LEVEL");
-        gboolean portable = limit && !strcmp(limit, "portable");
-        gboolean avx2 = limit && !strcmp(limit, "avx2");
-        if (!portable && !avx2 && can_run("avx512")) {
-            k = __builtin_cpu_supports("avx512vnni") ? scope_kernels_avx512vnni()
-                                                     : scope_kernels_avx512();
-        } else if (!portable && can_run("avx2")) {
-            k = scope_kernels_avx2();
-        }
+        const ScopeKernels *k = choose(g_getenv("SCOPE_CPU_LEVEL"));
+#else
+        const ScopeKernels *k = scope_kernels_portable();
 #endif
         g_once_init_leave(&chosen, k);
     }

@@ -55,6 +55,30 @@ gemm_rows(int64_t n_taps, const float *const *rows, int64_t offset, int64_t n_k,
     EACH(SUM_STORE)
 }
 
+/* One vector of columns, in the same order of sums. */
+#define HALF_ZERO(i)  vf s##i##a = {0};
+#define HALF_STEP(i)  s##i##a += r##i[k] * b0;
+#define HALF_ADD(i)   s##i##a += vload(c + i * c_row);
+#define HALF_STORE(i) vstore(c + i * c_row, s##i##a);
+
+static void
+gemm_rows_half(int64_t n_taps, const float *const *rows, int64_t offset, int64_t n_k,
+               const float *b, float *c, int64_t c_row, gboolean accumulate)
+{
+    EACH(HALF_ZERO)
+    for (int64_t t = 0; t < n_taps; t++, rows += MR) {
+        EACH(ROW_POINTER)
+        for (int64_t k = 0; k < n_k; k++, b += VLEN) {
+            vf b0 = vload(b);
+            EACH(HALF_STEP)
+        }
+    }
+    if (accumulate) {
+        EACH(HALF_ADD)
+    }
+    EACH(HALF_STORE)
+}
+
 static void
 gemm_columns(int64_t n_k, const float *a, int64_t a_col, const float *b, int64_t b_row, float *c,
              int64_t c_row)
@@ -78,6 +102,8 @@ add_pairs(vi sum, vi a, vi b)
     return (vi)_mm512_dpwssd_epi32((__m512i)sum, (__m512i)a, (__m512i)b);
 #elif defined(__AVX512BW__)
     return sum + (vi)_mm512_madd_epi16((__m512i)a, (__m512i)b);
+#elif defined(__AVXVNNI__)
+    return (vi)_mm256_dpwssd_avx_epi32((__m256i)sum, (__m256i)a, (__m256i)b);
 #elif defined(__AVX2__)
     return sum + (vi)_mm256_madd_epi16((__m256i)a, (__m256i)b);
 #elif defined(__SSE2__)
@@ -136,6 +162,39 @@ gemm_rows_s16(int64_t n_taps, const int16_t *const *rows, int64_t offset, int64_
     EACH(INT_STORE)
 }
 
+/* One vector of columns: the second sums take every other pair, so that enough are in flight. */
+#define INT_HALF_STEP(i)                                                                           \
+    s##i##a = add_pairs(s##i##a, set_pair(r##i + 2 * k), b0);                                      \
+    s##i##b = add_pairs(s##i##b, set_pair(r##i + 2 * k + 2), b1);
+#define INT_HALF_LAST(i)  s##i##a = add_pairs(s##i##a, set_pair(r##i + 2 * n_pairs - 2), b0);
+#define INT_HALF_JOIN(i)  s##i##a += s##i##b;
+#define INT_HALF_ADD(i)   s##i##a += load_int(c + i * c_row);
+#define INT_HALF_STORE(i) memcpy(c + i * c_row, &s##i##a, sizeof s##i##a);
+
+static void
+gemm_rows_s16_half(int64_t n_taps, const int16_t *const *rows, int64_t offset, int64_t n_pairs,
+                   const int16_t *b, int32_t *c, int64_t c_row, gboolean accumulate)
+{
+    EACH(INT_ZERO)
+    for (int64_t t = 0; t < n_taps; t++, rows += MR) {
+        EACH(INT_POINTER)
+        for (int64_t k = 0; k + 1 < n_pairs; k += 2, b += 2 * NR) {
+            vi b0 = load_int(b), b1 = load_int(b + 2 * VLEN);
+            EACH(INT_HALF_STEP)
+        }
+        if (n_pairs % 2 != 0) {
+            vi b0 = load_int(b);
+            EACH(INT_HALF_LAST)
+            b += 2 * VLEN;
+        }
+    }
+    EACH(INT_HALF_JOIN)
+    if (accumulate) {
+        EACH(INT_HALF_ADD)
+    }
+    EACH(INT_HALF_STORE)
+}
+
 static float
 abs_max(const float *x, int64_t n)
 {
@@ -191,61 +250,93 @@ from_s32(const int32_t *sum, float factor, const float *factors, float *y, int64
 
 /* ---- widening ------------------------------------------------------------------------------- */
 
-#if defined(__AVX2__)
-static int64_t
-widen_vector(ScopeDType dtype, const uint8_t *src, float *dst, int64_t n)
+typedef uint8_t Bytes __attribute__((vector_size(VLEN), aligned(1), may_alias));
+typedef uint16_t Words __attribute__((vector_size(VLEN * 2), aligned(2), may_alias));
+
+static inline vf
+widen_bf16(const uint16_t *src)
 {
-    const __m256 e4m3_scale = _mm256_set1_ps(0x1p120F);
-    const __m256i magnitude = _mm256_set1_epi32(0x7f), nan = _mm256_set1_epi32(0x7fc00000);
-    int64_t i = 0;
-    for (; i + 8 <= n; i += 8) {
-        __m256 v;
-        if (dtype == SCOPE_DTYPE_BF16) {
-            __m128i h = _mm_loadu_si128((const __m128i_u *)(src + 2 * i));
-            v = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16));
-        } else if (dtype == SCOPE_DTYPE_F16) {
-            v = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i_u *)(src + 2 * i)));
-        } else if (dtype == SCOPE_DTYPE_F8_E4M3) {
-            /* as a float of tiny exponent, then moved by a power of two: exact, subnormals too */
-            __m256i q = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i_u *)(src + i)));
-            __m256i m = _mm256_and_si256(q, magnitude);
-            __m256i sign = _mm256_slli_epi32(_mm256_xor_si256(q, m), 24);
-            v = _mm256_mul_ps(_mm256_castsi256_ps(_mm256_slli_epi32(m, 20)), e4m3_scale);
-            __m256i is_nan = _mm256_cmpeq_epi32(m, magnitude);
-            v = _mm256_blendv_ps(v, _mm256_castsi256_ps(nan), _mm256_castsi256_ps(is_nan));
-            v = _mm256_or_ps(v, _mm256_castsi256_ps(sign));
-        } else {
-            /* the upper byte of an f16 */
-            __m128i q = _mm_loadl_epi64((const __m128i_u *)(src + i));
-            v = _mm256_cvtph_ps(_mm_unpacklo_epi8(_mm_setzero_si128(), q));
-        }
-        _mm256_storeu_ps(dst + i, v);
-    }
-    return i;
+    return (vf)(__builtin_convertvector(*(const Words *)src, vi) << 16);
 }
-#else
-static int64_t
-widen_vector(ScopeDType dtype, const uint8_t *src, float *dst, int64_t n)
+
+/* As a float of tiny exponent, then moved by a power of two: exact, subnormals too. */
+static inline vf
+widen_e4m3(const uint8_t *src)
 {
-    (void)dtype;
-    (void)src;
-    (void)dst;
-    (void)n;
-    return 0;
+    vi q = __builtin_convertvector(*(const Bytes *)src, vi), m = q & 0x7f;
+    vf v = (vf)(m << 20) * 0x1p120F;
+    v = vselect(m == 0x7f, (vf)((vi){0} + 0x7fc00000), v);
+    return (vf)((vi)v | ((q ^ m) << 24));
+}
+
+#if defined(__AVX2__)
+static inline vf
+widen_f16(__m128i_u low, __m128i_u high)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_cvtph_ps(_mm256_set_m128i(high, low));
+#else
+    (void)high;
+    return (vf)_mm256_cvtph_ps(low);
+#endif
+}
+
+/* e5m2 is the upper byte of an f16. */
+static inline vf
+widen_half(gboolean is_byte, const uint8_t *src)
+{
+    __m128i low, high = _mm_setzero_si128();
+    if (is_byte) {
+#if VLEN == 16
+        __m128i q = _mm_loadu_si128((const __m128i_u *)src);
+        high = _mm_unpackhi_epi8(_mm_setzero_si128(), q);
+#else
+        __m128i q = _mm_loadl_epi64((const __m128i_u *)src);
+#endif
+        low = _mm_unpacklo_epi8(_mm_setzero_si128(), q);
+    } else {
+        low = _mm_loadu_si128((const __m128i_u *)src);
+#if VLEN == 16
+        high = _mm_loadu_si128((const __m128i_u *)(src + 16));
+#endif
+    }
+    return widen_f16(low, high);
 }
 #endif
+
+/* Whole vectors; returns how many elements are done. */
+static int64_t
+widen_vectors(ScopeDType dtype, const uint8_t *src, float *dst, int64_t n)
+{
+    int64_t i = 0;
+    if (dtype == SCOPE_DTYPE_BF16) {
+        for (; i + VLEN <= n; i += VLEN) {
+            vstore(dst + i, widen_bf16((const uint16_t *)(const void *)(src + 2 * i)));
+        }
+    } else if (dtype == SCOPE_DTYPE_F8_E4M3) {
+        for (; i + VLEN <= n; i += VLEN) {
+            vstore(dst + i, widen_e4m3(src + i));
+        }
+    }
+#if defined(__AVX2__)
+    else if (dtype == SCOPE_DTYPE_F16 || dtype == SCOPE_DTYPE_F8_E5M2) {
+        gboolean is_byte = dtype == SCOPE_DTYPE_F8_E5M2;
+        for (; i + VLEN <= n; i += VLEN) {
+            vstore(dst + i, widen_half(is_byte, src + (is_byte ? i : 2 * i)));
+        }
+    }
+#endif
+    return i;
+}
 
 static void
 widen(ScopeDType dtype, const void *src, float *dst, int64_t n)
 {
-    int64_t done = 0;
     if (dtype == SCOPE_DTYPE_F32) {
         memcpy(dst, src, (size_t)n * sizeof(float));
         return;
     }
-    if (dtype >= SCOPE_DTYPE_F16 && dtype <= SCOPE_DTYPE_F8_E5M2) {
-        done = widen_vector(dtype, src, dst, n);
-    }
+    int64_t done = widen_vectors(dtype, src, dst, n);
     const char *rest = (const char *)src + done * (int64_t)scope_dtype_size(dtype);
     scope_dtype_to_f32(dtype, rest, dst + done, n - done);
 }
@@ -678,8 +769,10 @@ SCOPE_KERNELS_GET(void)
         .mr = MR,
         .nr = NR,
         .gemm_rows = gemm_rows,
+        .gemm_rows_half = gemm_rows_half,
         .gemm_columns = gemm_columns,
         .gemm_rows_s16 = gemm_rows_s16,
+        .gemm_rows_s16_half = gemm_rows_s16_half,
         .abs_max = abs_max,
         .quantize_s16 = quantize_s16,
         .widen_s8 = widen_s8,

@@ -34,6 +34,13 @@ typedef struct {
     float activation_param, final_param;
 } ScopeFinish;
 
+typedef void (*ScopeGemmRowsFn)(int64_t n_taps, const float *const *rows, int64_t offset,
+                                int64_t n_k, const float *b, float *c, int64_t c_row,
+                                gboolean accumulate);
+typedef void (*ScopeGemmRowsS16Fn)(int64_t n_taps, const int16_t *const *rows, int64_t offset,
+                                   int64_t n_pairs, const int16_t *b, int32_t *c, int64_t c_row,
+                                   gboolean accumulate);
+
 typedef struct {
     const char *name;
     int mr; /**< rows of a product tile */
@@ -44,8 +51,10 @@ typedef struct {
      * i < mr and j < nr. @rows: [n_taps][mr] addresses; @b: [n_taps*n_k][nr]; @c: [mr] rows with
      * distance c_row. The sum runs over t, then k, and is added to the old c as a whole.
      */
-    void (*gemm_rows)(int64_t n_taps, const float *const *rows, int64_t offset, int64_t n_k,
-                      const float *b, float *c, int64_t c_row, gboolean accumulate);
+    ScopeGemmRowsFn gemm_rows;
+
+    /** The same for panels of nr/2 columns, b: [n_taps*n_k][nr/2], j < nr/2. */
+    ScopeGemmRowsFn gemm_rows_half;
 
     /** c[i][j] += sum over k < n_k of a[k*a_col + i] * b[k*b_row + j]. */
     void (*gemm_columns)(int64_t n_k, const float *a, int64_t a_col, const float *b, int64_t b_row,
@@ -55,9 +64,10 @@ typedef struct {
      * As gemm_rows with 16-bit integers and exact 32-bit sums: values come in pairs of neighbouring
      * k. @n_pairs: pairs per tap; @offset: in values; @b: [n_taps*n_pairs][nr][2].
      */
-    void (*gemm_rows_s16)(int64_t n_taps, const int16_t *const *rows, int64_t offset,
-                          int64_t n_pairs, const int16_t *b, int32_t *c, int64_t c_row,
-                          gboolean accumulate);
+    ScopeGemmRowsS16Fn gemm_rows_s16;
+
+    /** The same for panels of nr/2 columns, b: [n_taps*n_pairs][nr/2][2]. */
+    ScopeGemmRowsS16Fn gemm_rows_s16_half;
 
     /** Largest magnitude of @n values, 0 for none. */
     float (*abs_max)(const float *x, int64_t n);
@@ -112,9 +122,18 @@ typedef struct {
                       int64_t y_row);
 } ScopeKernels;
 
+/** Columns that panel @panel of @n columns has room for: the last may be a half one. Thread: any.
+ */
+static inline int64_t
+scope_kernels_panel_width(const ScopeKernels *k, int64_t n, int64_t panel)
+{
+    return n - panel * k->nr <= k->nr / 2 ? k->nr / 2 : k->nr;
+}
+
 /** The levels, whether this processor can run them or not. Thread: any. */
 const ScopeKernels *scope_kernels_portable(void);
 const ScopeKernels *scope_kernels_avx2(void);
+const ScopeKernels *scope_kernels_avxvnni(void);
 const ScopeKernels *scope_kernels_avx512(void);
 const ScopeKernels *scope_kernels_avx512vnni(void);
 
