@@ -23,13 +23,14 @@ static const struct {
     {"appsrc", "gstreamer1.0-plugins-base"},     {"appsink", "gstreamer1.0-plugins-base"},
 };
 
-/* Makes the key of the process; joined by scope_media_shut_down(). Main thread only. */
-static ScopeThread *key_thread;
+/* Does what the first session would wait for; joined by scope_media_shut_down(). Main thread only.
+ */
+static ScopeThread *warm_up_thread;
 
-/* Helper thread: the key of the process for DTLS is made on first use, which takes up to some
- * hundred milliseconds that the first session would wait for. */
+/* Helper thread: reads the libraries of the elements, and makes the key of the process for DTLS,
+ * which is otherwise made on first use; together up to some hundred milliseconds. */
 static void
-make_key(gpointer data)
+warm_up(gpointer data)
 {
     g_autoptr(GstElement) element = gst_element_factory_make("dtlsdec", NULL);
     g_autofree char *pem = NULL;
@@ -37,22 +38,28 @@ make_key(gpointer data)
         gst_object_ref_sink(element);
         g_object_get(element, "pem", &pem, NULL);
     }
+    for (guint i = 0; i < G_N_ELEMENTS(needed_elements); i++) {
+        g_autoptr(GstElementFactory) factory = gst_element_factory_find(needed_elements[i].element);
+        GstPluginFeature *loaded =
+            factory != NULL ? gst_plugin_feature_load(GST_PLUGIN_FEATURE(factory)) : NULL;
+        gst_clear_object(&loaded);
+    }
 }
 
 static void
-make_key_once(void)
+warm_up_once(void)
 {
     static gboolean is_started = FALSE;
     if (!is_started) {
         is_started = TRUE;
-        key_thread = scope_thread_start("dtls-key", make_key, NULL, NULL);
+        warm_up_thread = scope_thread_start("media-warm-up", warm_up, NULL, NULL);
     }
 }
 
 void
 scope_media_shut_down(void)
 {
-    scope_thread_join(&key_thread);
+    scope_thread_join(&warm_up_thread);
 }
 
 gboolean
@@ -73,6 +80,6 @@ scope_media_init(GError **error)
             return FALSE;
         }
     }
-    make_key_once();
+    warm_up_once();
     return TRUE;
 }

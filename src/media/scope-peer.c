@@ -17,6 +17,9 @@ SCOPE_LOG_TOPIC(media, peer)
 GST_DEBUG_CATEGORY_STATIC(scope_peer_debug);
 #define GST_CAT_DEFAULT scope_peer_debug
 
+/* Packets in order after which a new stream is taken to have begun. */
+#define FAST_START_PACKETS 2
+
 #define TICK_MS 500
 
 static gint n_live_peers = 0; /* atomic */
@@ -339,15 +342,24 @@ connect_signals(ScopePeer *peer)
     g_signal_connect(peer->webrtc, "pad-added", G_CALLBACK(scope_peer_on_pad_added), peer);
 }
 
+/* Streaming thread. Without this the first packets wait as long as a missing one may take. */
+static void
+on_jitter_buffer(GstElement *rtpbin, GstElement *buffer, guint session, guint ssrc,
+                 gpointer user_data)
+{
+    g_object_set(buffer, "faststart-min-packets", FAST_START_PACKETS, NULL);
+}
+
 /* RTCP would name the host otherwise. */
 static void
-name_source(ScopePeer *peer)
+tune_rtpbin(ScopePeer *peer)
 {
     g_autoptr(GstElement) rtpbin = gst_bin_get_by_name(GST_BIN(peer->webrtc), "rtpbin");
     g_autoptr(GstStructure) sdes = gst_structure_new("application/x-rtp-source-sdes", "cname",
                                                      G_TYPE_STRING, SCOPE_SDP_CNAME, NULL);
     if (rtpbin != NULL) {
         g_object_set(rtpbin, "sdes", sdes, NULL);
+        g_signal_connect(rtpbin, "new-jitterbuffer", G_CALLBACK(on_jitter_buffer), NULL);
     }
 }
 
@@ -371,7 +383,7 @@ build_pipeline(ScopePeer *peer, const ScopePeerOptions *options, GError **error)
     g_object_set(peer->webrtc, "bundle-policy", GST_WEBRTC_BUNDLE_POLICY_MAX_BUNDLE, "latency",
                  options->jitter_ms, NULL);
     gst_bin_add(GST_BIN(peer->pipeline), peer->webrtc);
-    name_source(peer);
+    tune_rtpbin(peer);
     if (!scope_peer_apply_ice(peer, options, error)) {
         return FALSE;
     }
