@@ -31,7 +31,8 @@ typedef struct {
     ScopeMediaWriter *writer;
     ScopeMeter meter;
     gboolean input_ended;
-    gint64 first_us; /* of the output */
+    gboolean is_drained; /* every stage waits for frames that do not come */
+    gint64 first_us;     /* of the output */
     guint64 n_frames;
 
     ScopeLock lock;
@@ -291,7 +292,8 @@ pump(Run *run, GError **error)
             return FALSE;
         if (!frame && has_failed(run, error))
             return FALSE;
-        is_done = is_done || (!frame && is_last);
+        run->is_drained = !frame && is_last;
+        is_done = is_done || run->is_drained;
     }
     return TRUE;
 }
@@ -321,12 +323,15 @@ print_profile(const Run *run)
 static void
 print_unused(const Run *run)
 {
-    ScopeStageStats stats;
+    guint n_waiting = 0;
 
-    scope_chain_get_stats(run->chain, 0, &stats);
-    if (run->input_ended && stats.queue_frames > 0)
-        printf("The last %u frames of the input do not fill a chunk and are left out.\n",
-               stats.queue_frames);
+    for (guint i = 0; run->is_drained && i < scope_chain_get_n_stages(run->chain); i++) {
+        ScopeStageStats stats;
+        scope_chain_get_stats(run->chain, i, &stats);
+        n_waiting += stats.queue_frames;
+    }
+    if (n_waiting > 0)
+        printf("The last %u frames do not fill a chunk and are left out.\n", n_waiting);
 }
 
 static int

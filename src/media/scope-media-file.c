@@ -63,6 +63,10 @@ on_autoplug_continue(GstElement *decodebin, GstPad *pad, GstCaps *caps, gpointer
             return TRUE;
         }
     }
+    /* Raw video is what `scope generate` writes; no upload has this ending. */
+    if (strcmp(name, "application/x-yuv4mpeg") == 0 && g_str_has_suffix(file->path, ".y4m")) {
+        return TRUE;
+    }
     /* Sound is left undecoded; it does not speak against the file. */
     if (!g_str_has_prefix(name, "audio/")) {
         __atomic_store_n(&file->refused, 1, __ATOMIC_RELAXED);

@@ -4,6 +4,7 @@
 
 #include "core/scope-plugins.h"
 #include "fake-pipelines.h"
+#include "pipelines/mini/scope-mini.h"
 #include "pipelines/scope-builtin.h"
 
 static void
@@ -17,6 +18,7 @@ test_fresh(void)
     g_autofree char *fresh = NULL;
 
     g_assert_true(scope_builtin_register_all(registry, NULL));
+    g_assert_true(scope_registry_register(registry, &scope_mini_desc, NULL, NULL));
     scope_plugins_load_dir(plugins, g_getenv("SCOPE_TEST_PLUGINS"), TRUE, fake_host(), registry);
     fresh = scope_param_docs_build(registry);
     g_assert_true(g_file_get_contents(path, &committed, NULL, NULL));

@@ -111,12 +111,23 @@ test_y4m(void)
         "YUV4MPEG2 W33 H17 F25:1 Ip A1:1 C420jpeg XCOLORRANGE=LIMITED\n";
     g_autofree char *path = make_path("a.y4m");
     g_autofree char *text = NULL;
+    g_autoptr(ScopeMediaFile) file = NULL;
+    g_autoptr(GError) error = NULL;
     gsize length;
 
     finish(write_frames(path, 33, 17));
     g_assert_true(g_file_get_contents(path, &text, &length, NULL));
     g_assert_true(g_str_has_prefix(text, head));
     g_assert_cmpuint(length, ==, strlen(head) + N_FRAMES * (6 + 33 * 17 + 2 * 17 * 9));
+    file = scope_media_file_open(path, SCOPE_FRAME_FORMAT_I420, &error);
+    g_assert_no_error(error);
+    for (guint i = 0; i < N_FRAMES; i++) {
+        g_autoptr(ScopeFrame) frame = scope_media_file_read(file, &error);
+
+        g_assert_no_error(error);
+        g_assert_cmpuint(frame->data[0][0], ==,
+                         (guint8)text[strlen(head) + 6 + i * (length - strlen(head)) / N_FRAMES]);
+    }
     g_remove(path);
 }
 
