@@ -26,6 +26,7 @@ struct _ScopeChain {
     gint ref_count;
     char *session_id;
     ScopeChainFatal fatal;
+    ScopeChainFatal skipped;
     gpointer user_data;
     Node *nodes;
     guint n_nodes;
@@ -46,6 +47,16 @@ on_stage_fatal(ScopeStage *stage, const GError *error, gpointer user_data)
 
     if (self->fatal != NULL)
         self->fatal(self, scope_stage_get_node_id(stage), error, self->user_data);
+}
+
+static void
+on_stage_skipped(ScopeStage *stage, const GError *error, gpointer user_data)
+{
+    Node *node = user_data;
+    ScopeChain *self = node->chain;
+
+    if (self->skipped != NULL)
+        self->skipped(self, scope_stage_get_node_id(stage), error, self->user_data);
 }
 
 static const char *
@@ -118,6 +129,7 @@ add_stage(ScopeChain *self, guint index, const ScopeChainNode *from,
         .offline_fps = chain_config->offline_fps,
         .hooks = chain_config->hooks,
         .fatal = on_stage_fatal,
+        .skipped = on_stage_skipped,
         .user_data = node,
     };
 
@@ -147,6 +159,7 @@ scope_chain_new(const ScopeChainConfig *config, const ScopeChainNode *nodes, gui
     self->ref_count = 1;
     self->session_id = g_strdup(config->session_id);
     self->fatal = config->fatal;
+    self->skipped = config->skipped;
     self->user_data = config->user_data;
     self->vace_input = config->vace_input;
     self->output =

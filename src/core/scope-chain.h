@@ -22,7 +22,7 @@ typedef struct _ScopeChain ScopeChain;
 #define SCOPE_CHAIN_STOP_US (5 * G_USEC_PER_SEC)
 
 /**
- * ScopeChainFatal: a fatal error ended the stream; @node_id is where.
+ * ScopeChainFatal: a fatal error ended the stream, or cost it a chunk; @node_id is where.
  *
  * Thread: a worker, no lock held. Must not stop or free the chain; post to main instead.
  */
@@ -50,7 +50,8 @@ typedef struct {
  * @offline_fps: 0 = live; else see ScopeStageConfig
  * @hooks: (nullable): of every stage; copied
  * @fatal: (nullable): told about fatal errors
- * @user_data: for @fatal
+ * @skipped: (nullable): told about a chunk that failed for a new reason; the stream goes on
+ * @user_data: for both
  */
 typedef struct {
     const char *session_id;
@@ -60,6 +61,7 @@ typedef struct {
     gdouble offline_fps;
     const ScopeStageHooks *hooks;
     ScopeChainFatal fatal;
+    ScopeChainFatal skipped;
     gpointer user_data;
 } ScopeChainConfig;
 

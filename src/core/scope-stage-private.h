@@ -59,6 +59,7 @@ struct _ScopeStage {
 
     /* Under waker->lock. */
     ScopeStageFatal fatal;
+    ScopeStageFatal skipped;
     gpointer user_data;
     ScopeInstance *target;
     ScopeParamTable *table;

@@ -71,22 +71,28 @@ close_stream(Worker *w)
     g_clear_pointer(&w->instance, scope_instance_unref);
 }
 
+/* Calls *@slot of the stage, as it is now. Without lock. */
+static void
+tell_owner(ScopeStage *stage, const ScopeStageFatal *slot, const GError *error)
+{
+    ScopeStageFatal func;
+    gpointer user_data;
+
+    scope_lock_lock(&stage->waker->lock);
+    func = *slot;
+    user_data = stage->user_data;
+    scope_lock_unlock(&stage->waker->lock);
+    if (func != NULL)
+        func(stage, error, user_data);
+}
+
 /* Ends the stream and tells the owner. Without lock. */
 static void
 fail_stream(Worker *w, const GError *error)
 {
-    ScopeStage *stage = w->stage;
-    ScopeStageFatal fatal;
-    gpointer user_data;
-
-    scope_log_error("node %s: the stream ended: %s", stage->node_id, error->message);
+    scope_log_error("node %s: the stream ended: %s", w->stage->node_id, error->message);
     close_stream(w);
-    scope_lock_lock(&stage->waker->lock);
-    fatal = stage->fatal;
-    user_data = stage->user_data;
-    scope_lock_unlock(&stage->waker->lock);
-    if (fatal != NULL)
-        fatal(stage, error, user_data);
+    tell_owner(w->stage, &w->stage->fatal, error);
 }
 
 static void
@@ -396,6 +402,7 @@ note_error(Worker *w, const GError *error)
     w->last_error = g_strdup(error->message);
     w->n_same_errors = 1;
     scope_log_warning("node %s: chunk skipped: %s", w->stage->node_id, error->message);
+    tell_owner(w->stage, &w->stage->skipped, error);
 }
 
 static void

@@ -84,6 +84,7 @@ scope_stage_new(const ScopeStageConfig *config)
     self->session_id = g_strdup(config->session_id);
     self->waker = scope_waker_new();
     self->fatal = config->fatal;
+    self->skipped = config->skipped;
     self->user_data = config->user_data;
     self->mode = config->mode;
     self->offline_fps = config->offline_fps;
@@ -170,6 +171,7 @@ scope_stage_request_stop(ScopeStage *self)
     SCOPE_LOCK_GUARD(&self->waker->lock);
     self->stop = TRUE;
     self->fatal = NULL;
+    self->skipped = NULL;
     scope_cond_broadcast(&self->waker->cond);
 }
 

@@ -59,7 +59,7 @@ typedef struct {
 } ScopeStageStats;
 
 /**
- * ScopeStageFatal: a fatal error ended the stream of @stage.
+ * ScopeStageFatal: a fatal error ended the stream of @stage, or cost it a chunk.
  *
  * Thread: the stage's worker, no lock held. Must not stop or free the chain; post to main instead.
  */
@@ -98,7 +98,8 @@ typedef struct {
  * rate
  * @hooks: (nullable): copied
  * @fatal: (nullable): told about fatal errors
- * @user_data: for @fatal
+ * @skipped: (nullable): told about a chunk that failed for a new reason; the stream goes on
+ * @user_data: for both
  */
 typedef struct {
     const char *node_id;
@@ -109,6 +110,7 @@ typedef struct {
     gdouble offline_fps;
     const ScopeStageHooks *hooks;
     ScopeStageFatal fatal;
+    ScopeStageFatal skipped;
     gpointer user_data;
 } ScopeStageConfig;
 

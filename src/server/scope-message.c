@@ -99,6 +99,16 @@ scope_message_build_updated(JsonObject *params)
 }
 
 JsonObject *
+scope_message_build_chunk_error(const char *text)
+{
+    JsonObject *message = json_object_new();
+
+    json_object_set_string_member(message, "type", "chunk_error");
+    json_object_set_string_member(message, "error_message", text);
+    return message;
+}
+
+JsonObject *
 scope_message_build_stopped(const char *reason)
 {
     JsonObject *message = json_object_new();

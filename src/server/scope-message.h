@@ -67,6 +67,10 @@ JsonObject *scope_message_build_updated(JsonObject *params);
  */
 JsonObject *scope_message_build_stopped(const char *reason);
 
+/** scope_message_build_chunk_error: (transfer full): a `chunk_error` message: a chunk failed with
+ * @text, the stream goes on. Thread: any. */
+JsonObject *scope_message_build_chunk_error(const char *text);
+
 /**
  * scope_message_build_problems:
  * @problems: (element-type ScopeParamProblem): at least one

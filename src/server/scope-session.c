@@ -188,6 +188,20 @@ on_fatal_main(gpointer user_data)
     return G_SOURCE_REMOVE;
 }
 
+/* A chunk failed, the stream goes on. */
+static gboolean
+on_skipped_main(gpointer user_data)
+{
+    Fatal *skipped = user_data;
+    ScopeSession *session = skipped->link->session;
+
+    if (session && !session->is_closing) {
+        g_autoptr(JsonObject) message = scope_message_build_chunk_error(skipped->text);
+        scope_session_send(session, message);
+    }
+    return G_SOURCE_REMOVE;
+}
+
 static void
 fatal_free(gpointer data)
 {
@@ -198,14 +212,27 @@ fatal_free(gpointer data)
     g_free(fatal);
 }
 
+/* Has @func called on the main thread with what happened. */
 static void
-on_fatal(ScopeChain *chain, const char *node_id, const GError *error, gpointer user_data)
+post_error(GSourceFunc func, Link *link, const char *node_id, const GError *error)
 {
     Fatal *fatal = g_new0(Fatal, 1);
 
-    fatal->link = link_ref(user_data);
+    fatal->link = link_ref(link);
     fatal->text = g_strdup_printf("%s: %s", node_id, error->message);
-    g_main_context_invoke_full(NULL, G_PRIORITY_DEFAULT, on_fatal_main, fatal, fatal_free);
+    g_main_context_invoke_full(NULL, G_PRIORITY_DEFAULT, func, fatal, fatal_free);
+}
+
+static void
+on_fatal(ScopeChain *chain, const char *node_id, const GError *error, gpointer user_data)
+{
+    post_error(on_fatal_main, user_data, node_id, error);
+}
+
+static void
+on_skipped(ScopeChain *chain, const char *node_id, const GError *error, gpointer user_data)
+{
+    post_error(on_skipped_main, user_data, node_id, error);
 }
 
 /* -- messages -- */
@@ -370,6 +397,7 @@ make_chain(ScopeSession *session, const char *replay_dir, GError **error)
         .params = session->plan->params,
         .vace_input = session->plan->vace_input,
         .fatal = on_fatal,
+        .skipped = on_skipped,
         .user_data = session->link,
     };
 

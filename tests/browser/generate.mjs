@@ -118,6 +118,8 @@ test('a picture that is not there costs one chunk, and the stream goes on', () =
   withPipeline('longlive', {}, async () => {
     await send({ vace_ref_images: ['gone.png'] });
     await until('the failed chunk', async () => (await stage()).errors === 1, WAIT_MS);
+    await until('a notice of it', () => page.evaluate(() => window.client.messages.some(
+      (m) => m.type === 'chunk_error' && m.error_message.includes('gone.png'))), WAIT_MS);
     await untilChunks('afterwards');
   }, 1));
 

@@ -15,6 +15,7 @@ typedef struct {
     guint n_frames;
     guint8 level;
     gint n_fatal;
+    gint n_skipped;
 } Run;
 
 static void
@@ -28,6 +29,16 @@ on_fatal(ScopeChain *chain, const char *node_id, const GError *error, gpointer u
 }
 
 static void
+on_skipped(ScopeChain *chain, const char *node_id, const GError *error, gpointer user_data)
+{
+    Run *run = user_data;
+
+    g_assert_cmpstr(node_id, ==, "a");
+    g_assert_error(error, SCOPE_PIPELINE_ERROR, SCOPE_PIPELINE_ERROR_FAILED);
+    g_atomic_int_inc(&run->n_skipped);
+}
+
+static void
 run_start(Run *run, const char *params_a, const char *params_b, const char *session, const char *id)
 {
     g_autoptr(ScopeInstance) a = fake_load(id, params_a);
@@ -35,8 +46,11 @@ run_start(Run *run, const char *params_a, const char *params_b, const char *sess
     g_autoptr(JsonObject) params = fake_json(session);
     g_autoptr(GError) error = NULL;
     ScopeChainNode nodes[2] = {{"a", a, NULL}, {"b", b, NULL}};
-    ScopeChainConfig config = {
-        .session_id = "test", .params = params, .fatal = on_fatal, .user_data = run};
+    ScopeChainConfig config = {.session_id = "test",
+                               .params = params,
+                               .fatal = on_fatal,
+                               .skipped = on_skipped,
+                               .user_data = run};
 
     memset(run, 0, sizeof *run);
     run->chain = scope_chain_new(&config, nodes, b != NULL ? 2 : 1, &error);
@@ -241,6 +255,7 @@ test_errors_skip_the_chunk(void)
     scope_chain_get_stats(run.chain, 0, &stats);
     g_assert_cmpuint(stats.n_errors, >=, 3);
     g_assert_cmpint(g_atomic_int_get(&run.n_fatal), ==, 0);
+    g_assert_cmpint(g_atomic_int_get(&run.n_skipped), ==, 1); /* the same reason is told once */
     run_stop(&run);
 }
 

@@ -133,6 +133,7 @@ export interface ParameterError {
 
 export type ServerMessage =
   | { type: 'stream_stopped'; error_message?: string }
+  | { type: 'chunk_error'; error_message: string }
   | { type: 'parameters_updated'; parameters: Values }
   | { type: 'parameter_error'; errors: ParameterError[] };
 

@@ -62,6 +62,9 @@ function onMessage(message: ServerMessage): void {
       if (message.error_message) notify('error', 'The stream ended', message.error_message);
       else notify('info', 'The server ended the stream');
       break;
+    case 'chunk_error':
+      notify('error', 'A part of the video could not be made', message.error_message);
+      break;
     case 'parameters_updated':
       follow(message.parameters);
       break;
