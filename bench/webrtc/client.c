@@ -5,6 +5,8 @@
  * the server's processor time and memory. One or many sessions, or many connects one after the
  * other. Writes one JSON object to standard output.
  */
+#include <gst/app/gstappsink.h>
+#include <gst/app/gstappsrc.h>
 #include <json-glib/json-glib.h>
 #include <libsoup/soup.h>
 #include <stdlib.h>
@@ -12,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/scope-lock.h"
+#include "media/scope-gst-frame.h"
 #include "media/scope-media.h"
 #include "rtc-client.h"
 #include "rtc-pattern.h"
@@ -22,6 +25,7 @@
 
 static const char *url = "http://127.0.0.1:8000";
 static const char *pipeline = "";
+static gboolean no_codecs = FALSE;
 static int n_seconds = 20, n_sessions = 1, n_cycles = 0, size = 512, fps = 30, server_pid = 0;
 
 static GOptionEntry entries[] = {
@@ -30,6 +34,8 @@ static GOptionEntry entries[] = {
     {"seconds", 0, 0, G_OPTION_ARG_INT, &n_seconds, "Time to measure, after 2 s of warm-up", "N"},
     {"sessions", 0, 0, G_OPTION_ARG_INT, &n_sessions, "Sessions side by side", "N"},
     {"cycles", 0, 0, G_OPTION_ARG_INT, &n_cycles, "Connect and disconnect so often instead", "N"},
+    {"no-codecs", 0, 0, G_OPTION_ARG_NONE, &no_codecs,
+     "Encode once for all sessions and decode nothing, so that the server alone is at work", NULL},
     {"size", 0, 0, G_OPTION_ARG_INT, &size, "Width and height", "PIXELS"},
     {"fps", 0, 0, G_OPTION_ARG_INT, &fps, "Pictures a second", "N"},
     {"pid", 0, 0, G_OPTION_ARG_INT, &server_pid, "The server's process, for its use of CPU", "PID"},
@@ -155,11 +161,12 @@ on_frame(guint video, ScopeFrame *frame, gpointer user_data)
     Session *session = user_data;
     gint64 now_us = g_get_monotonic_time();
     guint number;
-    gboolean readable = rtc_pattern_read(frame, &number);
+    gboolean readable = frame != NULL && rtc_pattern_read(frame, &number);
     SCOPE_LOCK_GUARD(&session->lock);
     if (session->first_us == 0) {
         session->first_us = now_us;
     }
+    session->n_back += frame == NULL;
     if (readable && session->sent_us[number] > 0) {
         gint64 latency_us = now_us - session->sent_us[number];
         session->sent_us[number] = 0;
@@ -205,8 +212,10 @@ send_picture(Session *session, guint number)
 static Session *
 session_new(void)
 {
-    RtcClientOptions options = {
-        .video = {{"sendrecv", SCOPE_VIDEO_CODEC_VP8}}, .bitrate_bps = 4000000, .frame = on_frame};
+    RtcClientOptions options = {.video = {{"sendrecv", SCOPE_VIDEO_CODEC_VP8}},
+                                .bitrate_bps = 4000000,
+                                .no_codecs = no_codecs,
+                                .frame = on_frame};
     Session *session = g_new0(Session, 1);
     scope_lock_init(&session->lock);
     session->latencies_us = g_array_new(FALSE, FALSE, sizeof(gint64));
@@ -412,6 +421,120 @@ run_sessions(void)
     return status;
 }
 
+/* -- Without codecs ------------------------------------------------------------------------------
+ */
+
+typedef struct {
+    GstElement *pipeline;
+    GstElement *in;
+    GstElement *out;
+    guint number;
+} Encoder;
+
+/* One stream for all: a key picture each half second, because none can be asked for. */
+static Encoder
+encoder_new(void)
+{
+    Encoder encoder = {0};
+    g_autofree char *text = g_strdup_printf(
+        "appsrc name=in is-live=true format=time caps=video/x-raw,format=I420,width=%d,height=%d,"
+        "framerate=%d/1 ! vp8enc deadline=1 cpu-used=-12 end-usage=cbr target-bitrate=4000000 "
+        "keyframe-max-dist=15 ! appsink name=out sync=false",
+        size, size, fps);
+    encoder.pipeline = gst_parse_launch(text, NULL);
+    encoder.in = gst_bin_get_by_name(GST_BIN(encoder.pipeline), "in");
+    encoder.out = gst_bin_get_by_name(GST_BIN(encoder.pipeline), "out");
+    gst_element_set_state(encoder.pipeline, GST_STATE_PLAYING);
+    return encoder;
+}
+
+static void
+encoder_clear(Encoder *encoder)
+{
+    gst_element_set_state(encoder->pipeline, GST_STATE_NULL);
+    gst_object_unref(encoder->in);
+    gst_object_unref(encoder->out);
+    gst_object_unref(encoder->pipeline);
+}
+
+/* The next picture, encoded, to all of @sessions that are connected; then waits for its time. */
+static void
+send_encoded(Encoder *encoder, Session **sessions, int n)
+{
+    gint64 next_us = g_get_monotonic_time() + G_USEC_PER_SEC / fps;
+    g_autoptr(ScopeFrame) frame =
+        rtc_pattern_new((guint32)size, (guint32)size, encoder->number++ % N_NUMBERS);
+    GstBuffer *raw = scope_gst_buffer_new_from_frame(frame);
+    GST_BUFFER_PTS(raw) = (GstClockTime)g_get_monotonic_time() * GST_USECOND;
+    gst_app_src_push_buffer(GST_APP_SRC(encoder->in), raw);
+    g_autoptr(GstSample) sample = gst_app_sink_pull_sample(GST_APP_SINK(encoder->out));
+    for (int s = 0; s < n; s++) {
+        if (rtc_client_is_connected(sessions[s]->client)) {
+            rtc_client_push_encoded(sessions[s]->client, 0,
+                                    gst_buffer_copy(gst_sample_get_buffer(sample)));
+            sessions[s]->n_sent++;
+        }
+        send_candidates(sessions[s]);
+    }
+    gint64 left_us = next_us - g_get_monotonic_time();
+    if (left_us > 0) {
+        g_usleep((gulong)left_us);
+    }
+}
+
+static gboolean
+has_begun(Session *session)
+{
+    SCOPE_LOCK_GUARD(&session->lock);
+    return session->first_us > 0;
+}
+
+static gboolean
+connect_encoded(Encoder *encoder, Session **sessions, int index)
+{
+    sessions[index] = session_new();
+    if (!exchange(sessions[index])) {
+        return FALSE;
+    }
+    gint64 deadline_us = g_get_monotonic_time() + CONNECT_SECONDS * G_USEC_PER_SEC;
+    while (!has_begun(sessions[index]) && g_get_monotonic_time() < deadline_us) {
+        send_encoded(encoder, sessions, index + 1);
+    }
+    return has_begun(sessions[index]);
+}
+
+static int
+run_without_codecs(void)
+{
+    g_autofree Session **sessions = g_new0(Session *, (gsize)n_sessions);
+    g_autoptr(GArray) first_us = g_array_new(FALSE, FALSE, sizeof(gint64));
+    Encoder encoder = encoder_new();
+    int n = 0;
+    while (n < n_sessions && connect_encoded(&encoder, sessions, n)) {
+        gint64 spent_us = sessions[n]->first_us - sessions[n]->start_us;
+        g_array_append_val(first_us, spent_us);
+        n++;
+    }
+    if (n == n_sessions) {
+        for (int i = 0; i < 2 * fps; i++) {
+            send_encoded(&encoder, sessions, n);
+        }
+        set_measuring(sessions, TRUE);
+        Process before = read_process();
+        gint64 begin_us = g_get_monotonic_time();
+        for (int i = 0; i < n_seconds * fps; i++) {
+            send_encoded(&encoder, sessions, n);
+        }
+        report(sessions, first_us, before, read_process(),
+               (double)(g_get_monotonic_time() - begin_us) / G_USEC_PER_SEC);
+    }
+    for (int s = 0; s < n_sessions && sessions[s] != NULL; s++) {
+        session_free(sessions[s]);
+    }
+    encoder_clear(&encoder);
+    return n == n_sessions ? 0 : 1;
+}
+
 static int
 run_cycles(void)
 {
@@ -461,6 +584,9 @@ main(int argc, char **argv)
     if (*pipeline != '\0' && !load_pipeline()) {
         g_printerr("the pipeline %s could not be loaded\n", pipeline);
         return 1;
+    }
+    if (no_codecs) {
+        return run_without_codecs();
     }
     return n_cycles > 0 ? run_cycles() : run_sessions();
 }

@@ -5,6 +5,8 @@
  */
 #include "rtc-client.h"
 
+#include <gst/app/gstappsrc.h>
+#include <gst/rtp/rtp.h>
 #include <gst/webrtc/webrtc.h>
 #include <string.h>
 
@@ -22,7 +24,8 @@ struct _RtcClient {
     guint n_video;
     ScopeVideoSender *senders[RTC_CLIENT_MAX_VIDEO];
     ScopeVideoReceiver *receivers[RTC_CLIENT_MAX_VIDEO];
-    ScopeLock lock; /* guards the queues */
+    GstElement *encoded[RTC_CLIENT_MAX_VIDEO]; /* no_codecs: appsrc; owned by the pipeline */
+    ScopeLock lock;                            /* guards the queues */
     GQueue candidates;
     GQueue texts;
 };
@@ -50,12 +53,45 @@ pop(RtcClient *client, GQueue *queue)
     return g_queue_pop_head(queue);
 }
 
+/* The last packet of a picture has the marker. */
+static GstPadProbeReturn
+on_packet(GstPad *pad, GstPadProbeInfo *info, gpointer user_data)
+{
+    RtcClient *client = user_data;
+    GstRTPBuffer rtp = GST_RTP_BUFFER_INIT;
+    gboolean is_last = FALSE;
+    if (gst_rtp_buffer_map(GST_PAD_PROBE_INFO_BUFFER(info), GST_MAP_READ, &rtp)) {
+        is_last = gst_rtp_buffer_get_marker(&rtp);
+        gst_rtp_buffer_unmap(&rtp);
+    }
+    if (is_last && client->options.frame != NULL) {
+        client->options.frame(0, NULL, client->options.user_data);
+    }
+    return GST_PAD_PROBE_OK;
+}
+
+static void
+count_pictures(RtcClient *client, GstPad *pad)
+{
+    GstElement *sink = gst_element_factory_make("fakesink", NULL);
+    g_object_set(sink, "sync", FALSE, "async", FALSE, NULL);
+    gst_bin_add(GST_BIN(client->pipeline), sink);
+    gst_element_sync_state_with_parent(sink);
+    gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER, on_packet, client, NULL);
+    g_autoptr(GstPad) input = gst_element_get_static_pad(sink, "sink");
+    gst_pad_link(pad, input);
+}
+
 static void
 on_pad_added(GstElement *webrtc, GstPad *pad, gpointer user_data)
 {
     RtcClient *client = user_data;
     g_autoptr(GstWebRTCRTPTransceiver) transceiver = NULL;
     guint mline = G_MAXUINT;
+    if (GST_PAD_DIRECTION(pad) == GST_PAD_SRC && client->options.no_codecs) {
+        count_pictures(client, pad);
+        return;
+    }
     if (GST_PAD_DIRECTION(pad) == GST_PAD_SRC) {
         g_object_get(pad, "transceiver", &transceiver, NULL);
         g_object_get(transceiver, "mlineindex", &mline, NULL);
@@ -91,8 +127,24 @@ make_caps(ScopeVideoCodec codec, guint video)
     return caps;
 }
 
-static void
-add_sending(RtcClient *client, guint video, const char *direction)
+/* A source of pictures that are encoded already. Returns: its pad, owned by the caller. */
+static GstPad *
+add_encoded(RtcClient *client, guint video)
+{
+    GstElement *source = gst_element_factory_make("appsrc", NULL);
+    GstElement *payloader = gst_element_factory_make("rtpvp8pay", NULL);
+    g_autoptr(GstCaps) caps = gst_caps_from_string("video/x-vp8");
+    g_object_set(source, "is-live", TRUE, "format", GST_FORMAT_TIME, "caps", caps, NULL);
+    g_object_set(payloader, "pt", 96u, "mtu", 1200u, NULL);
+    gst_util_set_object_arg(G_OBJECT(payloader), "picture-id-mode", "15-bit");
+    gst_bin_add_many(GST_BIN(client->pipeline), source, payloader, NULL);
+    gst_element_link(source, payloader);
+    client->encoded[video] = source;
+    return gst_element_get_static_pad(payloader, "src");
+}
+
+static GstPad *
+add_encoder(RtcClient *client, guint video)
 {
     ScopeVideoCodec codec = client->options.video[video].codec;
     ScopeVideoSenderConfig config = {
@@ -103,12 +155,19 @@ add_sending(RtcClient *client, guint video, const char *direction)
         .bitrate_bps = client->options.bitrate_bps ? client->options.bitrate_bps : 4000000,
     };
     client->senders[video] = scope_video_sender_new(&config, client->pipeline, NULL);
-    g_autoptr(GstCaps) caps = make_caps(codec, video);
+    return gst_element_get_static_pad(scope_video_sender_get_element(client->senders[video]),
+                                      "src");
+}
+
+static void
+add_sending(RtcClient *client, guint video, const char *direction)
+{
+    g_autoptr(GstPad) src =
+        client->options.no_codecs ? add_encoded(client, video) : add_encoder(client, video);
+    g_autoptr(GstCaps) caps = make_caps(client->options.video[video].codec, video);
     GstPadTemplate *template =
         gst_element_class_get_pad_template(GST_ELEMENT_GET_CLASS(client->webrtc), "sink_%u");
     g_autoptr(GstPad) sink = gst_element_request_pad(client->webrtc, template, NULL, caps);
-    g_autoptr(GstPad) src =
-        gst_element_get_static_pad(scope_video_sender_get_element(client->senders[video]), "src");
     g_autoptr(GstWebRTCRTPTransceiver) transceiver = NULL;
     g_object_get(sink, "transceiver", &transceiver, NULL);
     g_object_set(transceiver, "codec-preferences", caps, "do-nack", TRUE, NULL);
@@ -130,7 +189,7 @@ static void
 add_video(RtcClient *client, guint video)
 {
     const RtcClientVideo *v = &client->options.video[video];
-    if (!g_str_equal(v->direction, "sendonly")) {
+    if (!g_str_equal(v->direction, "sendonly") && !client->options.no_codecs) {
         client->receivers[video] =
             scope_video_receiver_new(v->codec, 0, video, client->pipeline, on_frame, client, NULL);
     }
@@ -327,6 +386,12 @@ rtc_client_push(RtcClient *client, guint video, ScopeFrame *frame)
 {
     return rtc_client_is_connected(client) && client->senders[video] != NULL &&
            scope_video_sender_push(client->senders[video], frame, SCOPE_TIME_NONE);
+}
+
+void
+rtc_client_push_encoded(RtcClient *client, guint video, GstBuffer *picture)
+{
+    gst_app_src_push_buffer(GST_APP_SRC(client->encoded[video]), picture);
 }
 
 void

@@ -18,6 +18,7 @@ typedef struct _RtcClient RtcClient;
 
 /**
  * RtcClientFrameFunc: a decoded picture of video m-line @video, borrowed, on a GStreamer thread.
+ * NULL with no_codecs: the last packet of a picture came.
  */
 typedef void (*RtcClientFrameFunc)(guint video, ScopeFrame *frame, gpointer user_data);
 
@@ -30,8 +31,9 @@ typedef struct {
 /** RtcClientOptions: what the offer holds. */
 typedef struct {
     RtcClientVideo video[RTC_CLIENT_MAX_VIDEO + 1];
-    gboolean audio;   /* a recvonly audio m-line */
-    gboolean no_data; /* no data channel */
+    gboolean audio;     /* a recvonly audio m-line */
+    gboolean no_data;   /* no data channel */
+    gboolean no_codecs; /* VP8 only: sends rtc_client_push_encoded(), counts what comes */
     guint bitrate_bps;
     RtcClientFrameFunc frame;
     gpointer user_data;
@@ -63,6 +65,10 @@ gboolean rtc_client_is_channel_open(RtcClient *client);
 
 /** rtc_client_push: sends a picture on video m-line @video. Thread: any. */
 gboolean rtc_client_push(RtcClient *client, guint video, ScopeFrame *frame);
+
+/** rtc_client_push_encoded: (transfer full): sends an encoded picture; no_codecs only. Thread: any.
+ */
+void rtc_client_push_encoded(RtcClient *client, guint video, GstBuffer *picture);
 
 /** rtc_client_send_text: sends on the data channel. */
 void rtc_client_send_text(RtcClient *client, const char *text);
