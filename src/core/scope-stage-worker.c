@@ -20,6 +20,7 @@
 #define RETRY_US     (10 * 1000)
 #define RETRY_MAX_US (160 * 1000)
 #define MAX_CHUNK    512
+#define MAX_BEHIND   4 /* frames that may wait for a stage that takes one at a time */
 
 SCOPE_LOG_TOPIC(core, stage)
 
@@ -324,13 +325,26 @@ has_room(const Worker *w)
     return length < MAX(w->last_batch, want) + (is_slow(w) ? 1 : 0);
 }
 
-/* Moves the frames of one chunk out of the ports; of live ones a sample of all that wait, so that a
- * slow stage keeps up. Lock held. */
+/*
+ * Which of @n_waiting frames make the chunk: of live ones a sample of all that wait, so that a slow
+ * stage keeps up. A sample of one would always be the oldest; a slow stage that has fallen behind
+ * takes the newest instead.
+ */
+static void
+choose_inputs(const Worker *w, guint n_waiting, guint *ret_indices)
+{
+    gboolean sampled = !is_on_demand(w);
+
+    scope_stage_sample_uniform(sampled ? n_waiting : w->want, w->want, ret_indices);
+    if (sampled && w->want == 1 && n_waiting > MAX_BEHIND && is_slow(w))
+        ret_indices[0] = n_waiting - 1;
+}
+
+/* Moves the frames of one chunk out of the ports. Lock held. */
 static void
 take_inputs(Worker *w, GPtrArray *skipped)
 {
     ScopeStage *stage = w->stage;
-    gboolean sampled = !is_on_demand(w);
     guint indices[MAX_CHUNK];
 
     w->n_ports = 0;
@@ -344,7 +358,7 @@ take_inputs(Worker *w, GPtrArray *skipped)
                 g_ptr_array_add(skipped, g_queue_pop_head(&port->frames));
             continue;
         }
-        scope_stage_sample_uniform(sampled ? port->frames.length : w->want, w->want, indices);
+        choose_inputs(w, port->frames.length, indices);
         for (guint index = 0; index <= indices[w->want - 1]; index++) {
             gboolean wanted = index == indices[n_taken];
 

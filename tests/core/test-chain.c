@@ -113,6 +113,30 @@ test_frames_pass_in_order(void)
     run_stop(&run);
 }
 
+/* A stage that takes one frame at a time and needs long shows what is, not what was: of forty
+ * frames that come while it computes, the last one is next. */
+static void
+test_slow_stage_takes_the_newest(void)
+{
+    guint n = 0;
+    Run run;
+
+    run_start(&run, "{'want': 1, 'delay_us': 100000}", NULL, "{'input_mode': 'video'}", "fake");
+    g_assert_true(scope_chain_push_input(run.chain, make_frame(0, 0)));
+    scope_frame_unref(pop(&run));
+    for (gint64 i = 1; i <= 20; i++)
+        scope_chain_push_input(run.chain, make_frame(i, 0));
+    for (gint64 pts_us = 0; pts_us < 20; n++) {
+        g_autoptr(ScopeFrame) frame = pop(&run);
+
+        g_assert_nonnull(frame);
+        g_assert_cmpint(frame->pts_us, >, pts_us);
+        pts_us = frame->pts_us;
+    }
+    g_assert_cmpuint(n, <, 10);
+    run_stop(&run);
+}
+
 static void
 test_sampling(void)
 {
@@ -488,6 +512,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/chain/sampling", test_sampling);
     g_test_add_func("/chain/order", test_frames_pass_in_order);
+    g_test_add_func("/chain/slow-takes-newest", test_slow_stage_takes_the_newest);
     g_test_add_func("/chain/generator-waits", test_generator_waits_for_consumer);
     g_test_add_func("/chain/generator-transform", test_generator_behind_transform);
     g_test_add_func("/chain/parameter-latency", test_parameter_latency);
