@@ -24,9 +24,10 @@ on_show(ScopeFrame *frame, gint64 pts_us, gpointer user_data)
 {
     Receiver *receiver = user_data;
     gint64 now_us = g_get_monotonic_time();
-    gint64 since_us = now_us - receiver->last_us;
+    gint64 since_us;
 
     SCOPE_LOCK_GUARD(&receiver->lock);
+    since_us = now_us - receiver->last_us;
     receiver->n_shown++;
     if (frame == receiver->last) {
         receiver->n_same++;
@@ -125,8 +126,10 @@ test_pause(void)
     push(queue, SCOPE_TIME_NONE);
     n = get_shown(&receiver);
     g_assert_true(wait_shown(&receiver, n + 3));
+    scope_lock_lock(&receiver.lock);
     g_assert_cmpuint(receiver.n_same, >=, 3);
     g_assert_cmpint(receiver.least_repeat_us, >=, SCOPE_PACER_REPEAT_US);
+    scope_lock_unlock(&receiver.lock);
     scope_pacer_set_paused(pacer, FALSE);
     scope_lock_lock(&receiver.lock);
     n = receiver.n_shown - receiver.n_same;
