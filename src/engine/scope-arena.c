@@ -100,8 +100,13 @@ scope_arena_alloc(ScopeArena *arena, ScopeDType dtype, int ndim, const int64_t *
     size_t n_bytes = (scope_tensor_n_bytes(t) + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
     ScopeArenaMark pos;
     if (!find_room(arena, n_bytes, &pos)) {
-        gboolean reserved = scope_arena_reserve(arena, n_bytes, NULL);
-        SCOPE_ASSERT(reserved);
+        SCOPE_ASSERT(!arena->sealed);
+        g_autoptr(GError) error = NULL;
+        if (!scope_arena_reserve(arena, n_bytes, &error)) {
+            arena->backend->memory_exhausted(arena->backend, error);
+            t.memory = arena->backend->memory;
+            return t;
+        }
         gboolean found = find_room(arena, n_bytes, &pos);
         SCOPE_ASSERT(found);
     }

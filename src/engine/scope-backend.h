@@ -12,7 +12,7 @@
 
 G_BEGIN_DECLS
 
-#define SCOPE_BACKEND_ABI_VERSION 1
+#define SCOPE_BACKEND_ABI_VERSION 2
 
 struct _ScopeBackend {
     uint32_t abi_version;  /**< SCOPE_BACKEND_ABI_VERSION */
@@ -25,11 +25,21 @@ struct _ScopeBackend {
     /* memory: alloc returns 64-byte aligned memory or NULL with error set */
     void *(*memory_alloc)(const ScopeBackend *backend, size_t n_bytes, GError **error);
     void (*memory_free)(const ScopeBackend *backend, void *data, size_t n_bytes);
+    /* an arena could not grow where its caller cannot fail. Returning means: the address NULL is
+     * never read, and the calling thread's next synchronize reports the error */
+    void (*memory_exhausted)(const ScopeBackend *backend, const GError *error);
     gboolean (*context_init)(ScopeContext *ctx, GError **error);
     void (*context_clear)(ScopeContext *ctx);
     void (*upload)(ScopeContext *ctx, void *dst, const void *src, size_t n_bytes);
     void (*download)(ScopeContext *ctx, void *dst, const void *src, size_t n_bytes);
     gboolean (*synchronize)(ScopeContext *ctx, GError **error);
+
+    /* graphs: between begin and end the ops of the context are recorded, not run. begin returns
+     * FALSE where the backend cannot record; end returns NULL when an op could not be recorded */
+    gboolean (*capture_begin)(ScopeContext *ctx);
+    void *(*capture_end)(ScopeContext *ctx);
+    void (*graph_launch)(ScopeContext *ctx, void *graph);
+    void (*graph_free)(const ScopeBackend *backend, void *graph);
 
     /* weights: kind, sizes, geometry, stored, scale and bias of the weight are filled */
     gboolean (*prepare_weight)(ScopeContext *ctx, ScopeArena *arena, ScopeTensor stored,

@@ -21,7 +21,7 @@ is_operand(const ScopeContext *ctx, ScopeTensor t)
 static gboolean
 is_image(const ScopeContext *ctx, ScopeTensor t)
 {
-    return t.ndim == 4 && is_work(ctx, t) && (t.stride[3] == 1 || t.shape[3] == 1);
+    return t.ndim == 4 && is_operand(ctx, t) && (t.stride[3] == 1 || t.shape[3] == 1);
 }
 
 void

@@ -113,7 +113,8 @@ scope_op_matmul(ScopeContext *ctx, ScopeTensor y, ScopeTensor a, ScopeTensor b, 
     if (b.shape[0] == 1 && y.shape[0] != 1) {
         b = scope_tensor_broadcast(b, SCOPE_SHAPE(y.shape[0], b.shape[1], b.shape[2]));
     }
-    SCOPE_ASSERT(is_work(ctx, y) && is_work(ctx, a) && is_work(ctx, b) && is_rows(y));
+    SCOPE_ASSERT(is_rows(y) && (is_work(ctx, y) || y.dtype == SCOPE_DTYPE_F32));
+    SCOPE_ASSERT(a.dtype == y.dtype && b.dtype == y.dtype);
     SCOPE_ASSERT(a.shape[0] == y.shape[0] && b.shape[0] == y.shape[0]);
     SCOPE_ASSERT(a.shape[1] == y.shape[1] && b.shape[2] == y.shape[2] && a.shape[2] == b.shape[1]);
     ctx->backend->matmul(ctx, y, a, b, alpha);

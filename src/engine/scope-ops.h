@@ -75,7 +75,7 @@ void scope_op_linear(ScopeContext *ctx, ScopeTensor y, ScopeTensor x, const Scop
  * @b: [K, N] or [B, K, N] float, any strides (a transposed view for a b^T)
  * @alpha: factor
  *
- * y = alpha * a b for every batch index.
+ * y = alpha * a b for every batch index. All three have the work type, or all are f32.
  */
 void scope_op_matmul(ScopeContext *ctx, ScopeTensor y, ScopeTensor a, ScopeTensor b, float alpha);
 
@@ -440,7 +440,7 @@ void scope_op_gather_rows(ScopeContext *ctx, ScopeTensor y, ScopeTensor table, S
  */
 void scope_op_random_normal(ScopeContext *ctx, ScopeTensor y, uint64_t seed, uint64_t offset);
 
-/* ---- images -------------------------------------------------------------------------------- */
+/* ---- images: f32 also where the work type is narrower --------------------------------------- */
 
 /** ScopeResizeMode: how a pixel of the new size is computed. */
 typedef enum {

@@ -4,15 +4,28 @@
 
 #include "golden-case.h"
 
+#include "engine/scope-backend-module.h"
+
+/* How the cases of one run are computed. On a device the tolerances of case.json, which are those
+ * of f32 on a CPU, become ten times as wide; in bf16 the relative L2 error of each tensor must stay
+ * within three times the one that case.json recorded for its group, and what has no record is
+ * reported, not judged; fp8 is only reported. */
+typedef struct {
+    int n_threads;
+    const ScopeBackend *backend;
+    gboolean is_device;
+    ScopePrecision precision;
+    gboolean int8; /* errors with 8-bit weights are measured, not judged */
+} GoldenSetup;
+
 struct _GoldenCase {
     char *folder;
     char *name;
     const char *family;
     const char *kind;
     gboolean prefixed; /* "in." and "out." in front of tensor names */
-    int n_threads;
-    gboolean int8;     /* errors with 8-bit weights are measured, not judged */
-    gboolean int8_ran; /* the handler has a model that takes them */
+    const GoldenSetup *setup;
+    gboolean int8_ran; /* the handler has a model that takes 8-bit weights */
     JsonParser *parser;
     JsonObject *root;
     ScopeCheckpoint *io; /* (nullable) */
@@ -26,6 +39,7 @@ struct _GoldenCase {
 
     /* verdict */
     guint n_checks;
+    guint n_unjudged; /* checks that had an error to report and no bound */
     guint n_failures;
     GString *report;    /* a line a failure */
     double worst_ratio; /* error / tolerance of the worst tensor; relative L2 with int8 */
@@ -35,7 +49,7 @@ struct _GoldenCase {
 };
 
 /* Reads case.json of @folder; NULL with @error set when it is in neither format. */
-GoldenCase *golden_case_open(const char *folder, int n_threads, gboolean int8, GError **error);
+GoldenCase *golden_case_open(const char *folder, const GoldenSetup *setup, GError **error);
 void golden_case_close(GoldenCase *c);
 
 /* Records a failure line. */

@@ -60,15 +60,14 @@ read_identity(GoldenCase *c, GError **error)
 }
 
 GoldenCase *
-golden_case_open(const char *folder, int n_threads, gboolean int8, GError **error)
+golden_case_open(const char *folder, const GoldenSetup *setup, GError **error)
 {
     g_autoptr(GoldenCase) c = g_new0(GoldenCase, 1);
     g_autofree char *json = g_build_filename(folder, "case.json", NULL);
     g_autofree char *io = g_build_filename(folder, "io.safetensors", NULL);
 
     c->folder = g_strdup(folder);
-    c->n_threads = n_threads;
-    c->int8 = int8;
+    c->setup = setup;
     c->parser = json_parser_new_immutable();
     c->opened = g_ptr_array_new_with_free_func((GDestroyNotify)scope_checkpoint_unref);
     c->memory = g_ptr_array_new_with_free_func(g_free);
@@ -145,14 +144,14 @@ golden_get_folder(const GoldenCase *c)
 int
 golden_get_n_threads(const GoldenCase *c)
 {
-    return c->n_threads;
+    return c->setup->n_threads;
 }
 
 gboolean
 golden_wants_int8(GoldenCase *c)
 {
-    c->int8_ran = c->int8;
-    return c->int8;
+    c->int8_ran = c->setup->int8;
+    return c->setup->int8;
 }
 
 static gpointer

@@ -19,14 +19,15 @@ check_time(GoldenDit *dit, ScopeTensor *ret_e, GError **error)
     if (t == NULL) {
         return FALSE;
     }
-    ScopeTensor waves = golden_engine_alloc(dit->engine, SCOPE_SHAPE(t->n, config->freq_dim));
+    const gint64 shape[2] = {t->n, config->freq_dim};
+    float *waves = golden_alloc(dit->c, (gsize)(t->n * config->freq_dim));
     ScopeTensor e = golden_engine_alloc(dit->engine, SCOPE_SHAPE(t->n, config->dim));
     ScopeTensor e0 = golden_engine_alloc(dit->engine, SCOPE_SHAPE(t->n, 6, config->dim));
     for (gint64 i = 0; i < t->n; i++) {
-        scope_wan_sinusoid(t->f32[i], config->freq_dim, (float *)waves.data + i * config->freq_dim);
+        scope_wan_sinusoid(t->f32[i], config->freq_dim, waves + i * config->freq_dim);
     }
     scope_wan_embed_time(dit->ctx, dit->model, e, e0, t->f32);
-    golden_engine_check(dit->engine, dit->c, "sinusoid", waves);
+    golden_check_f32(dit->c, "sinusoid", 2, shape, waves);
     golden_engine_check(dit->engine, dit->c, "e", e);
     golden_engine_check(dit->engine, dit->c, "e0", e0);
     *ret_e = e;
@@ -42,7 +43,8 @@ axis_table(GoldenDit *dit, int axis, int64_t n, int head_dim)
                           .width = axis == 2 ? n : 1,
                           .head_dim = head_dim,
                           .theta = 10000.0};
-    ScopeTensor table = golden_engine_alloc(dit->engine, SCOPE_SHAPE(n, head_dim / 2, 2));
+    ScopeTensor table =
+        scope_arena_alloc(dit->engine->arena, SCOPE_DTYPE_F32, SCOPE_SHAPE(n, head_dim / 2, 2));
 
     scope_op_rope_table(dit->ctx, table, &grid);
     return table;
@@ -55,7 +57,8 @@ check_rope_tables(GoldenDit *dit, int head_dim)
     const int begin[4] = {0, n_frame, n_frame + n_side, n_pairs};
     const GoldenTensor *want = golden_out(dit->c, "rope_freq_cos");
     int64_t n = want != NULL ? want->shape[0] : 1;
-    ScopeTensor all = golden_engine_alloc(dit->engine, SCOPE_SHAPE(n, n_pairs, 2));
+    ScopeTensor all =
+        scope_arena_alloc(dit->engine->arena, SCOPE_DTYPE_F32, SCOPE_SHAPE(n, n_pairs, 2));
 
     for (int axis = 0; axis < 3; axis++) {
         scope_op_copy(dit->ctx, scope_tensor_slice(all, 1, begin[axis], begin[axis + 1]),
@@ -85,8 +88,8 @@ check_rope(GoldenDit *dit, ScopeTensor latents, GError **error)
                               .width = latents.shape[3] / SCOPE_WAN_PATCH,
                               .head_dim = head_dim,
                               .theta = 10000.0};
-        ScopeTensor table =
-            golden_engine_alloc(dit->engine, SCOPE_SHAPE(in.shape[0], head_dim / 2, 2));
+        ScopeTensor table = scope_arena_alloc(dit->engine->arena, SCOPE_DTYPE_F32,
+                                              SCOPE_SHAPE(in.shape[0], head_dim / 2, 2));
         ScopeTensor out = golden_engine_alloc(dit->engine, in.ndim, in.shape);
         scope_op_rope_table(dit->ctx, table, &grid);
         scope_op_rope(dit->ctx, out, in, table);

@@ -335,9 +335,8 @@ golden_run_dit_rollout(GoldenCase *c, GError **error)
     if (stream == NULL) {
         return FALSE;
     }
-    ScopeTensor picture =
-        scope_arena_alloc(dit->engine->arena, SCOPE_DTYPE_U8, SCOPE_SHAPE(height, width, 3));
-    memset(picture.data, 0, scope_tensor_n_bytes(picture));
+    ScopeTensor picture = scope_tensor_wrap(
+        SCOPE_DTYPE_U8, golden_alloc(c, (gsize)(height * width)), SCOPE_SHAPE(height, width, 3));
     return run_stream(&stand, stream, picture, error);
 }
 

@@ -92,7 +92,7 @@ golden_dit_open(GoldenCase *c, ScopeWanAdapter *merged, guint n_merged, ScopeWan
     if (dit->model == NULL) {
         return NULL;
     }
-    dit->session = scope_arena_create(scope_backend_cpu(), "session");
+    dit->session = scope_arena_create(dit->ctx->backend, "session");
     scope_wan_text_init(&dit->text, dit->ctx, scope_wan_model_get_config(dit->model), dit->session);
     return g_steal_pointer(&dit);
 }
@@ -113,16 +113,19 @@ gboolean
 golden_dit_set_prompt(GoldenDit *dit, const char *name, GError **error)
 {
     const ScopeWanConfig *config = scope_wan_model_get_config(dit->model);
-    ScopeTensor rows = golden_engine_in(dit->engine, dit->c, name, 2, error);
+    const GoldenTensor *rows = golden_in(dit->c, name, error);
 
-    if (scope_tensor_is_none(rows)) {
+    if (rows == NULL) {
         return FALSE;
     }
-    if (rows.shape[0] > config->text_len || rows.shape[1] != config->text_dim) {
+    if (rows->rank != 2 || rows->shape[0] > config->text_len ||
+        rows->shape[1] != config->text_dim) {
         g_set_error(error, GOLDEN_ERROR, GOLDEN_ERROR_CASE, "'%s' does not fit the model", name);
         return FALSE;
     }
-    scope_wan_text_set_prompt(&dit->text, dit->ctx, rows);
+    scope_wan_text_set_prompt(
+        &dit->text, dit->ctx,
+        scope_tensor_wrap(SCOPE_DTYPE_F32, rows->f32, SCOPE_SHAPE(rows->shape[0], rows->shape[1])));
     return TRUE;
 }
 

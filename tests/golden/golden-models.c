@@ -13,7 +13,7 @@ GoldenEngine *
 golden_engine_open(const GoldenCase *c, GError **error)
 {
     g_autoptr(GoldenEngine) engine = g_new0(GoldenEngine, 1);
-    const ScopeBackend *backend = scope_backend_cpu();
+    const ScopeBackend *backend = c->setup->backend;
 
     engine->pool = scope_pool_create(golden_get_n_threads(c), error);
     if (engine->pool == NULL) {

@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/scope-devices.h"
+#include "engine/scope-engine-error.h"
+
 enum {
     EXIT_FAILED = 1,
     EXIT_USAGE = 2,
@@ -20,8 +23,9 @@ typedef struct {
     char *filter;
     gboolean list;
     gboolean optional;
-    gboolean int8;
-    int n_threads;
+    char *device;
+    char *precision;
+    GoldenSetup setup;
     guint n_passed, n_failed, n_skipped;
 } Options;
 
@@ -90,6 +94,10 @@ print_verdict(const GoldenCase *c, double elapsed_ms)
         g_print("%s %-44s worst error 0 of 0, %u checks, %.0f ms\n",
                 c->n_failures == 0 ? "PASS" : "FAIL", c->name, c->n_checks, elapsed_ms);
     }
+    if (c->n_unjudged > 0) {
+        g_print("    %u of them only reported: no error in bf16 is recorded for them\n",
+                c->n_unjudged);
+    }
     if (c->n_failures > 0) {
         g_print("%s", c->report->str);
     }
@@ -123,7 +131,7 @@ run_case(GoldenCase *c)
         }
     }
     double elapsed_ms = (double)(g_get_monotonic_time() - start_us) / 1000.0;
-    if (!c->int8) {
+    if (!c->setup->int8) {
         print_verdict(c, elapsed_ms);
     } else if (c->int8_ran) {
         print_int8(c, elapsed_ms);
@@ -135,7 +143,7 @@ static void
 visit(const char *folder, Options *options)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(GoldenCase) c = golden_case_open(folder, options->n_threads, options->int8, &error);
+    g_autoptr(GoldenCase) c = golden_case_open(folder, &options->setup, &error);
     g_autofree char *pattern =
         options->filter != NULL ? g_strdup_printf("*%s*", options->filter) : g_strdup("*");
 
@@ -192,22 +200,58 @@ run_all(Options *options)
     return EXIT_SUCCESS;
 }
 
+/* Opens the backend. Returns: the exit status, EXIT_SUCCESS to go on. */
+static int
+choose_device(Options *options)
+{
+    static const char *const names[SCOPE_N_PRECISIONS] = {[SCOPE_PRECISION_BF16] = "bf16",
+                                                          [SCOPE_PRECISION_F32] = "f32",
+                                                          [SCOPE_PRECISION_FP8] = "fp8"};
+    const char *device = options->device != NULL ? options->device : "cpu";
+    const char *precision = options->precision != NULL ? options->precision : "f32";
+    GoldenSetup *setup = &options->setup;
+    g_autoptr(GError) error = NULL;
+
+    while (setup->precision < SCOPE_N_PRECISIONS &&
+           strcmp(names[setup->precision], precision) != 0) {
+        setup->precision++;
+    }
+    if (setup->precision == SCOPE_N_PRECISIONS) {
+        g_printerr("scope-goldens: --dtype %s: expected f32, bf16 or fp8\n", precision);
+        return EXIT_USAGE;
+    }
+    setup->backend = scope_devices_open(device, setup->precision, &error);
+    if (setup->backend != NULL) {
+        setup->is_device = setup->backend->memory == SCOPE_MEMORY_DEVICE;
+        return EXIT_SUCCESS;
+    }
+    g_print("no CUDA device: %s\n", error->message);
+    return options->optional &&
+                   g_error_matches(error, SCOPE_ENGINE_ERROR, SCOPE_ENGINE_ERROR_NO_DEVICE)
+               ? EXIT_SKIPPED
+               : EXIT_USAGE;
+}
+
 int
 main(int argc, char **argv)
 {
-    Options options = {.n_threads = 1};
+    Options options = {.setup.n_threads = 1};
     GOptionEntry entries[] = {
         {"list", 'l', 0, G_OPTION_ARG_NONE, &options.list, "List the cases, run nothing", NULL},
         {"filter", 'f', 0, G_OPTION_ARG_STRING, &options.filter,
          "Run only cases whose name (family/folder) holds TEXT; '*' and '?' match anything",
          "TEXT"},
-        {"threads", 't', 0, G_OPTION_ARG_INT, &options.n_threads,
+        {"threads", 't', 0, G_OPTION_ARG_INT, &options.setup.n_threads,
          "Cores that the engine may use (1)", "N"},
-        {"int8", 0, 0, G_OPTION_ARG_NONE, &options.int8,
+        {"int8", 0, 0, G_OPTION_ARG_NONE, &options.setup.int8,
          "Load the models that can with 8-bit weights and show their error, without a verdict",
          NULL},
+        {"device", 0, 0, G_OPTION_ARG_STRING, &options.device, "cpu, cuda or cuda:N (cpu)",
+         "DEVICE"},
+        {"dtype", 0, 0, G_OPTION_ARG_STRING, &options.precision,
+         "Arithmetic of a device: f32, bf16 or fp8 (f32)", "TYPE"},
         {"optional", 0, 0, G_OPTION_ARG_NONE, &options.optional,
-         "Exit with 77 (skipped) when a PATH is not there", NULL},
+         "Exit with 77 (skipped) when a PATH or the device is not there", NULL},
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.paths, NULL, "PATH..."},
         {NULL},
     };
@@ -224,13 +268,18 @@ main(int argc, char **argv)
         g_printerr("scope-goldens: %s\n", error->message);
         return EXIT_USAGE;
     }
-    if (options.paths == NULL || options.n_threads < 1 || options.n_threads > 1024) {
+    if (options.paths == NULL || options.setup.n_threads < 1 || options.setup.n_threads > 1024) {
         g_autofree char *help = g_option_context_get_help(context, TRUE, NULL);
         g_printerr("%s", help);
         return EXIT_USAGE;
     }
-    status = run_all(&options);
+    status = choose_device(&options);
+    if (status == EXIT_SUCCESS) {
+        status = run_all(&options);
+    }
     g_strfreev(options.paths);
+    g_free(options.device);
+    g_free(options.precision);
     g_free(options.filter);
     return status;
 }

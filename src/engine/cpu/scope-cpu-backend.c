@@ -32,6 +32,13 @@ memory_free(const ScopeBackend *backend, void *data, size_t n_bytes)
     munmap(data, n_bytes);
 }
 
+static void
+memory_exhausted(const ScopeBackend *backend, const GError *error)
+{
+    (void)backend;
+    g_assertion_message("scope", __FILE__, __LINE__, G_STRFUNC, error->message);
+}
+
 static gboolean
 context_init(ScopeContext *ctx, GError **error)
 {
@@ -63,6 +70,37 @@ synchronize(ScopeContext *ctx, GError **error)
     return TRUE;
 }
 
+/* There is nothing to gain from recording: ops run where they are called. */
+static gboolean
+capture_begin(ScopeContext *ctx)
+{
+    (void)ctx;
+    return FALSE;
+}
+
+static void *
+capture_end(ScopeContext *ctx)
+{
+    (void)ctx;
+    return NULL;
+}
+
+static void
+graph_launch(ScopeContext *ctx, void *graph)
+{
+    (void)ctx;
+    (void)graph;
+    g_assert_not_reached();
+}
+
+static void
+graph_free(const ScopeBackend *backend, void *graph)
+{
+    (void)backend;
+    (void)graph;
+    g_assert_not_reached();
+}
+
 static const ScopeBackend cpu_backend = {
     .abi_version = SCOPE_BACKEND_ABI_VERSION,
     .struct_size = sizeof(ScopeBackend),
@@ -71,11 +109,16 @@ static const ScopeBackend cpu_backend = {
     .work_dtype = SCOPE_DTYPE_F32,
     .memory_alloc = memory_alloc,
     .memory_free = memory_free,
+    .memory_exhausted = memory_exhausted,
     .context_init = context_init,
     .context_clear = context_clear,
     .upload = transfer,
     .download = transfer,
     .synchronize = synchronize,
+    .capture_begin = capture_begin,
+    .capture_end = capture_end,
+    .graph_launch = graph_launch,
+    .graph_free = graph_free,
     .prepare_weight = scope_cpu_prepare_weight,
     .linear = scope_cpu_linear,
     .matmul = scope_cpu_matmul,
