@@ -7,11 +7,12 @@ _scope() {
     generate) words='--pipeline --prompt --prompt-file --input --lora --seconds --size --seed --fps
         --param --profile --output --models-dir --plugins-dir --help' ;;
     replay) words='--output --input --seconds --fps --profile --models-dir --plugins-dir --help' ;;
+    doctor) words='--host --port --data-dir --models-dir --help' ;;
     version) words='--help' ;;
     serve | -*) words='--host --port --data-dir --models-dir --assets-dir --plugins-dir --pipeline
-        --log-level --auth-token --ice-address --ice-servers --allow-host --allow-origin --record-log
+        --log-level --auth-token --ice-address --ice-servers --allow-host --allow-origin --record-log --device
         --no-browser --help' ;;
-    *) words='serve generate replay pipelines models version help' ;;
+    *) words='serve generate replay pipelines models doctor version help' ;;
     esac
     case ${COMP_WORDS[COMP_CWORD - 1]} in
     --data-dir | --models-dir | --assets-dir | --plugins-dir)
@@ -23,6 +24,7 @@ _scope() {
         return
         ;;
     --log-level) words='error warning info debug trace' ;;
+    --device) words='auto cpu cuda cuda:0' ;;
     --pipeline | -p) words=$(scope pipelines --ids 2>/dev/null) ;;
     esac
     if [[ ${COMP_WORDS[1]} == replay && ${COMP_WORDS[COMP_CWORD]} != -* ]]; then

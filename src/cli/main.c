@@ -13,6 +13,7 @@ static const ScopeCommand commands[] = {
     {"replay", "make a recorded session again", scope_command_replay},
     {"pipelines", "list the pipelines", scope_command_pipelines},
     {"models", "list, download, verify and remove model files", scope_command_models},
+    {"doctor", "check this machine: GPU, folders, media, port", scope_command_doctor},
     {"version", "print the version", scope_command_version},
 };
 

@@ -13,6 +13,7 @@
 
 #include "cli/scope-program.h"
 #include "core/scope-log.h"
+#include "engine/scope-devices.h"
 #include "media/scope-media.h"
 #include "pipelines/scope-estimate.h"
 #include "server/scope-server.h"
@@ -65,6 +66,8 @@ parse_options(ScopeConfig *config, int argc, char **argv, int *ret_status)
          "STUN and TURN servers: a JSON array of {urls, username, credential}", "JSON"},
         {"record-log", 0, 0, G_OPTION_ARG_NONE, &config->record_log,
          "Write a log of each session below the data folder, for `scope replay`", NULL},
+        {"device", 0, 0, G_OPTION_ARG_STRING, &config->device,
+         "Where models run: auto, cpu, cuda or cuda:N [auto]", "DEVICE"},
         {"no-browser", 'N', 0, G_OPTION_ARG_NONE, &config->no_browser, "Do not open a browser",
          NULL},
         {NULL},
@@ -84,7 +87,12 @@ parse_options(ScopeConfig *config, int argc, char **argv, int *ret_status)
                              entries, argc, argv, ret_status))
         return FALSE;
     ScopeLogLevel level;
-    if (config->port < 0 || config->port > 65535) {
+    g_autoptr(GError) error = NULL;
+    if (config->device)
+        g_setenv("SCOPE_DEVICE", config->device, TRUE); /* before there are other threads */
+    if (!scope_devices_check_name(NULL, &error)) {
+        fprintf(stderr, "scope: %s\n", error->message);
+    } else if (config->port < 0 || config->port > 65535) {
         fprintf(stderr, "scope: --port %d: expected 0 to 65535\n", config->port);
     } else if (config->log_level && !scope_log_level_from_string(config->log_level, &level)) {
         fprintf(stderr, "scope: --log-level %s: expected error, warning, info, debug or trace\n",

@@ -75,6 +75,15 @@ int scope_command_generate(int argc, char **argv);
 int scope_command_replay(int argc, char **argv);
 
 /**
+ * scope_command_doctor:
+ * @argc: number of arguments
+ * @argv: arguments, the first being the command's name
+ *
+ * Prints what is there, what is wrong and the remedies. Thread: main. Returns: the exit status.
+ */
+int scope_command_doctor(int argc, char **argv);
+
+/**
  * scope_command_version:
  * @argc: number of arguments
  * @argv: arguments, the first being the command's name

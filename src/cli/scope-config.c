@@ -109,12 +109,12 @@ void
 scope_config_clear(ScopeConfig *config)
 {
     char **strings[] = {
-        &config->host,       &config->data_dir,    &config->models_dir,
-        &config->lora_dir,   &config->assets_dir,  &config->lora_shared_dir,
-        &config->logs_dir,   &config->plugins_dir, &config->bundled_plugins_dir,
-        &config->replay_dir, &config->pipeline,    &config->log_level,
-        &config->auth_token, &config->ice_address, &config->ice_servers,
-        &config->share_dir,
+        &config->host,        &config->data_dir,    &config->models_dir,
+        &config->lora_dir,    &config->assets_dir,  &config->lora_shared_dir,
+        &config->logs_dir,    &config->plugins_dir, &config->bundled_plugins_dir,
+        &config->replay_dir,  &config->pipeline,    &config->log_level,
+        &config->device,      &config->auth_token,  &config->ice_address,
+        &config->ice_servers, &config->share_dir,
     };
     for (gsize i = 0; i < G_N_ELEMENTS(strings); i++)
         g_free(*strings[i]);

@@ -25,6 +25,7 @@ G_BEGIN_DECLS
  * @share_dir: other files that came with the program: models and adapters
  * @pipeline: (nullable): id of the pipeline to load at start
  * @log_level: (nullable): one of error, warning, info, debug, trace
+ * @device: (nullable): name of the device that models run on
  * @auth_token: (nullable): bearer token that clients must show
  * @ice_address: (nullable): the only address that ICE uses
  * @allowed_hosts: (nullable) (array zero-terminated=1): further Host names that are accepted
@@ -51,6 +52,7 @@ typedef struct {
     char *share_dir;
     char *pipeline;
     char *log_level;
+    char *device;
     char *auth_token;
     char *ice_address;
     char **allowed_hosts;

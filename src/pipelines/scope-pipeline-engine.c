@@ -8,7 +8,8 @@
 
 #include "core/scope-artifact.h"
 #include "engine/scope-assert.h"
-#include "engine/scope-backend.h"
+#include "engine/scope-devices.h"
+#include "engine/scope-engine-error.h"
 #include "engine/scope-ops.h"
 #include "models/scope-video-convert.h"
 
@@ -19,7 +20,11 @@ scope_pipeline_take_error(GError *error, GError **ret_error)
 {
     if (error == NULL)
         return;
-    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_NO_SPACE))
+    if (g_error_matches(error, SCOPE_ENGINE_ERROR, SCOPE_ENGINE_ERROR_DEVICE_LOST))
+        g_set_error_literal(ret_error, SCOPE_PIPELINE_ERROR, SCOPE_PIPELINE_ERROR_DEVICE_LOST,
+                            error->message);
+    else if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_NO_SPACE) ||
+             g_error_matches(error, SCOPE_ENGINE_ERROR, SCOPE_ENGINE_ERROR_OUT_OF_MEMORY))
         g_set_error_literal(ret_error, SCOPE_PIPELINE_ERROR, SCOPE_PIPELINE_ERROR_OUT_OF_MEMORY,
                             error->message);
     else if (error->domain != SCOPE_PIPELINE_ERROR)
@@ -37,7 +42,12 @@ scope_pipeline_engine_init(ScopePipelineEngine *engine, const ScopeHost *host, G
 {
     GError *failure = NULL;
 
-    *engine = (ScopePipelineEngine){.host = host, .backend = scope_backend_cpu()};
+    *engine = (ScopePipelineEngine){.host = host};
+    engine->backend = scope_devices_open(NULL, SCOPE_PRECISION_BF16, &failure);
+    if (engine->backend == NULL) {
+        scope_pipeline_take_error(failure, error);
+        return FALSE;
+    }
     engine->pool = scope_pool_create((int)MIN(host->n_cpus, MAX_THREADS), &failure);
     scope_pipeline_take_error(failure, error);
     return engine->pool != NULL;

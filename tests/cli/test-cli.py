@@ -52,10 +52,10 @@ class Server:
 
 def usage():
     assert scope("--help").returncode == 0
-    for command in ("serve", "generate", "replay", "pipelines", "models", "version"):
+    for command in ("serve", "generate", "replay", "pipelines", "models", "doctor", "version"):
         assert scope(command, "--help").returncode == 0, command
     for wrong in (["nonsense"], ["serve", "--nonsense"], ["serve", "--port", "99999"],
-                  ["serve", "--log-level", "loud"], ["serve", "--ice-address", "here"],
+                  ["serve", "--log-level", "loud"], ["serve", "--device", "gpu"], ["serve", "--ice-address", "here"],
                   ["version", "extra"], ["models", "nonsense"], ["models", "download"],
                   ["models", "download", "nobody"], ["generate"], ["replay"],
                   ["generate", "-p", "nobody", "-o", "x.mp4"],
@@ -70,6 +70,30 @@ def usage():
         assert result.returncode == 2, (wrong, result.returncode)
         assert result.stderr.startswith("scope: "), result.stderr
     assert scope("serve", SCOPE_PORT="abc").returncode == 2
+
+
+def doctor():
+    with tempfile.TemporaryDirectory(prefix="scope-cli-") as folder, socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        models = os.path.join(folder, "deep", "models")
+        result = scope("doctor", "--data-dir", folder, "--models-dir", models, "--port", port,
+                       SCOPE_DEVICE="auto")
+        lines = result.stdout.splitlines()
+        assert result.returncode == 0, result
+        assert lines[-1].startswith("0 wrong, "), lines
+        assert any("kernels for" in line for line in lines), lines
+        assert any(models in line and "is made when needed" in line for line in lines), lines
+        busy = [i for i, line in enumerate(lines) if line.startswith("warning  port")]
+        assert busy and "-> " in lines[busy[0] + 1], lines
+        assert not os.path.exists(models)
+        with open(models := os.path.join(folder, "file"), "w", encoding="utf-8"):
+            pass
+        result = scope("doctor", "--data-dir", folder, "--models-dir", models, "--port", "0")
+        assert result.returncode == 1 and "wrong    models-dir" in result.stdout, result
+    result = scope("doctor", SCOPE_DEVICE="gpu7")
+    assert result.returncode == 1 and "expected auto, cpu, cuda" in result.stdout, result
 
 
 def version():
@@ -240,7 +264,7 @@ def managed_restart():
 
 
 def main():
-    cases = [usage, version, pipelines, generates, generates_nothing_half, timeline, replays,
+    cases = [usage, version, doctor, pipelines, generates, generates_nothing_half, timeline, replays,
              ends_on_signals, ends_while_it_starts, busy_port,
              loads_at_start, managed_restart]
     failed = 0

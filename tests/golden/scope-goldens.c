@@ -158,7 +158,7 @@ visit(const char *folder, Options *options)
         g_print("%-44s %-24s %s\n", c->name, golden_get_kind(c),
                 find_handler(c) != NULL ? folder : "(no handler)");
     } else if (run_case(c)) {
-        *(options->int8 && !c->int8_ran ? &options->n_skipped : &options->n_passed) += 1;
+        *(options->setup.int8 && !c->int8_ran ? &options->n_skipped : &options->n_passed) += 1;
     } else {
         options->n_failed++;
     }

@@ -8,7 +8,7 @@
 #include <cuda_runtime_api.h>
 
 #include "engine/cuda/scope-cuda-libraries.h"
-#include "engine/cuda/scope-cuda-plans.h"
+#include "engine/scope-plans.h"
 
 #define MAX_PLANS     512
 #define MAX_ALIGNMENT 256
@@ -17,7 +17,7 @@ struct _ScopeCudaBlas {
     cublasLtHandle_t handle;
     void *stream, *workspace;
     gsize workspace_bytes;
-    ScopeCudaPlans *plans;
+    ScopePlans *plans;
 };
 
 /* Everything that the choice of an algorithm depends on. No padding: all members are 64 bits. */
@@ -66,7 +66,7 @@ scope_cuda_blas_create(void *stream, void *workspace, gsize n_bytes)
     blas->stream = stream;
     blas->workspace = workspace;
     blas->workspace_bytes = n_bytes;
-    blas->plans = scope_cuda_plans_create(MAX_PLANS, plan_free);
+    blas->plans = scope_plans_create(MAX_PLANS, plan_free);
     return blas;
 }
 
@@ -76,7 +76,7 @@ scope_cuda_blas_destroy(ScopeCudaBlas *blas)
     if (!blas) {
         return;
     }
-    scope_cuda_plans_destroy(blas->plans);
+    scope_plans_destroy(blas->plans);
     (void)cublasLtDestroy(blas->handle);
     g_free(blas);
 }
@@ -244,9 +244,9 @@ scope_cuda_blas_product(ScopeCudaBlas *blas, const ScopeCudaProduct *p)
 {
     const Key key = key_of(p);
     gpointer found = NULL;
-    if (!scope_cuda_plans_find(blas->plans, &key, sizeof key, &found)) {
+    if (!scope_plans_find(blas->plans, &key, sizeof key, &found)) {
         found = make_plan(blas, &key, p);
-        scope_cuda_plans_insert(blas->plans, &key, sizeof key, found);
+        scope_plans_insert(blas->plans, &key, sizeof key, found);
     }
     const Plan *plan = found;
     if (!plan || !set_pointers(plan, p)) {

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 #include "engine/cuda/scope-cuda-libraries.h"
-#include "engine/cuda/scope-cuda-plans.h"
+#include "engine/scope-plans.h"
 
 #define MAX_PLANS   256
 #define MAX_ENGINES 8
@@ -18,7 +18,7 @@
 
 struct _ScopeCudaDnn {
     cudnnHandle_t handle;
-    ScopeCudaPlans *plans;
+    ScopePlans *plans;
 };
 
 /* A tensor for the library: sizes and strides in its order of dimensions. */
@@ -32,7 +32,7 @@ typedef struct {
     Shape tensor[4];
     gint64 pre[3], post[3], step[3], dilation[3];
 } Key;
-G_STATIC_ASSERT(sizeof(Key) <= SCOPE_CUDA_MAX_KEY);
+G_STATIC_ASSERT(sizeof(Key) <= SCOPE_PLANS_MAX_KEY);
 
 typedef struct {
     cudnnBackendDescriptor_t owned[MAX_OWNED]; /* all that the plan stands on, freed backwards */
@@ -78,7 +78,7 @@ scope_cuda_dnn_destroy(ScopeCudaDnn *dnn)
     if (!dnn) {
         return;
     }
-    scope_cuda_plans_destroy(dnn->plans);
+    scope_plans_destroy(dnn->plans);
     (void)cudnnDestroy(dnn->handle);
     g_free(dnn);
 }
@@ -328,9 +328,9 @@ find_plan(ScopeCudaDnn *dnn, const Key *key)
 {
     gpointer found = NULL;
     if (!dnn->plans) {
-        dnn->plans = scope_cuda_plans_create(MAX_PLANS, plan_free);
+        dnn->plans = scope_plans_create(MAX_PLANS, plan_free);
     }
-    if (scope_cuda_plans_find(dnn->plans, key, sizeof *key, &found)) {
+    if (scope_plans_find(dnn->plans, key, sizeof *key, &found)) {
         return found;
     }
     Plan *plan = g_new0(Plan, 1);
@@ -341,7 +341,7 @@ find_plan(ScopeCudaDnn *dnn, const Key *key)
                 message);
         g_clear_pointer(&plan, plan_free);
     }
-    scope_cuda_plans_insert(dnn->plans, key, sizeof *key, plan);
+    scope_plans_insert(dnn->plans, key, sizeof *key, plan);
     return plan;
 }
 

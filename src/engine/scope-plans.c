@@ -3,7 +3,7 @@
  * Plans by shape. A model has some dozens of shapes, so that a list in order of use is searched.
  * Owns the plans. One owner thread.
  */
-#include "engine/cuda/scope-cuda-plans.h"
+#include "engine/scope-plans.h"
 
 #include <string.h>
 
@@ -12,29 +12,29 @@
 typedef struct {
     guint64 hash;
     gsize n_bytes;
-    guint8 key[SCOPE_CUDA_MAX_KEY];
+    guint8 key[SCOPE_PLANS_MAX_KEY];
     gpointer plan;
     guint64 used_at;
 } Entry;
 
-struct _ScopeCudaPlans {
+struct _ScopePlans {
     guint capacity, n;
     GDestroyNotify destroy;
     guint64 clock;
     Entry entries[];
 };
 
-ScopeCudaPlans *
-scope_cuda_plans_create(guint capacity, GDestroyNotify destroy)
+ScopePlans *
+scope_plans_create(guint capacity, GDestroyNotify destroy)
 {
-    ScopeCudaPlans *plans = g_malloc0(sizeof *plans + capacity * sizeof(Entry));
+    ScopePlans *plans = g_malloc0(sizeof *plans + capacity * sizeof(Entry));
     plans->capacity = capacity;
     plans->destroy = destroy;
     return plans;
 }
 
 static void
-drop(ScopeCudaPlans *plans, Entry *entry)
+drop(ScopePlans *plans, Entry *entry)
 {
     if (entry->plan) {
         plans->destroy(entry->plan);
@@ -42,7 +42,7 @@ drop(ScopeCudaPlans *plans, Entry *entry)
 }
 
 void
-scope_cuda_plans_destroy(ScopeCudaPlans *plans)
+scope_plans_destroy(ScopePlans *plans)
 {
     for (guint i = 0; plans && i < plans->n; i++) {
         drop(plans, &plans->entries[i]);
@@ -62,7 +62,7 @@ hash_of(gconstpointer key, gsize n_bytes)
 }
 
 gboolean
-scope_cuda_plans_find(ScopeCudaPlans *plans, gconstpointer key, gsize n_bytes, gpointer *ret_plan)
+scope_plans_find(ScopePlans *plans, gconstpointer key, gsize n_bytes, gpointer *ret_plan)
 {
     guint64 hash = hash_of(key, n_bytes);
     for (guint i = 0; i < plans->n; i++) {
@@ -77,9 +77,9 @@ scope_cuda_plans_find(ScopeCudaPlans *plans, gconstpointer key, gsize n_bytes, g
 }
 
 void
-scope_cuda_plans_insert(ScopeCudaPlans *plans, gconstpointer key, gsize n_bytes, gpointer plan)
+scope_plans_insert(ScopePlans *plans, gconstpointer key, gsize n_bytes, gpointer plan)
 {
-    SCOPE_ASSERT(n_bytes >= 1 && n_bytes <= SCOPE_CUDA_MAX_KEY);
+    SCOPE_ASSERT(n_bytes >= 1 && n_bytes <= SCOPE_PLANS_MAX_KEY);
     Entry *e = &plans->entries[0];
     if (plans->n < plans->capacity) {
         e = &plans->entries[plans->n++];
@@ -97,7 +97,7 @@ scope_cuda_plans_insert(ScopeCudaPlans *plans, gconstpointer key, gsize n_bytes,
 }
 
 guint
-scope_cuda_plans_get_n(const ScopeCudaPlans *plans)
+scope_plans_get_n(const ScopePlans *plans)
 {
     return plans->n;
 }
