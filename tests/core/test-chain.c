@@ -113,7 +113,7 @@ test_frames_pass_in_order(void)
     run_stop(&run);
 }
 
-/* A stage that takes one frame at a time and needs long shows what is, not what was: of forty
+/* A stage that takes one frame at a time and needs long shows what is, not what was: of twenty
  * frames that come while it computes, the last one is next. */
 static void
 test_slow_stage_takes_the_newest(void)
