@@ -38,8 +38,21 @@ async function untilQuadrants(expected, what) {
 
 const luma = ([r, g, b]) => 0.299 * r + 0.587 * g + 0.114 * b;
 
-test('the page opens on the automaton, which moves at 512 x 512', async () => {
-  assert((await ui.uiState(page)).pipeline === 'cellular-automata', 'opens on another pipeline');
+test('the page opens on mini where its weights are there, and it moves', async () => {
+  const { pipelines } = await (await fetch(`${server.url}/api/v1/pipelines/schemas`)).json();
+  const { pipeline } = await ui.uiState(page);
+  assert(pipeline === (pipelines.mini ? 'mini' : 'cellular-automata'), `opens on ${pipeline}`);
+  if (!pipelines.mini) return;
+  await ui.start(page);
+  await ui.untilMoving(page);
+  const { width, height } = await readQuadrants(page);
+  assert(width === 256 && height === 256, `the picture is ${width} x ${height}`);
+  await ui.stop(page);
+  await untilSessions(0, 10_000);
+  await ui.choosePipeline(page, 'Cellular Automata');
+});
+
+test('the automaton moves at 512 x 512', async () => {
   await ui.start(page);
   await ui.untilMoving(page);
   const { width, height } = await readQuadrants(page);
