@@ -269,6 +269,7 @@ scope_command_serve(int argc, char **argv)
         status = 1;
     }
     g_clear_pointer(&serve.server, scope_server_unref);
+    scope_estimate_finish();
     scope_media_shut_down();
     scope_log_shutdown();
     if (serve.is_restart)

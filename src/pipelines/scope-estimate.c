@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Operations of the streaming pipelines and the speed of this machine. The measured rate is one
- * atomic number.
+ * atomic number; the thread that measures it is joined at the end of the program.
  */
 #include "pipelines/scope-estimate.h"
 
@@ -49,7 +49,8 @@ static const struct {
     {&scope_memflow_desc, &scope_wan_variant_memflow, &dims_1_3b},
 };
 
-static guint64 flops; /* measured operations per second; 0 = not yet */
+static guint64 flops;       /* measured operations per second; 0 = not yet */
+static ScopeThread *thread; /* of the measuring; main thread only */
 
 static gdouble
 default_of(const ScopePipelineDesc *desc, const char *key)
@@ -141,12 +142,14 @@ void
 scope_estimate_start(guint n_cpus)
 {
     g_autoptr(GError) error = NULL;
-    ScopeThread *thread =
-        scope_thread_start("scope-estimate", measure_main, GUINT_TO_POINTER(n_cpus), &error);
 
-    if (thread == NULL) {
+    thread = scope_thread_start("scope-estimate", measure_main, GUINT_TO_POINTER(n_cpus), &error);
+    if (thread == NULL)
         scope_log_debug("the speed of the processor is not measured: %s", error->message);
-        return;
-    }
-    scope_thread_detach(&thread);
+}
+
+void
+scope_estimate_finish(void)
+{
+    scope_thread_join(&thread);
 }

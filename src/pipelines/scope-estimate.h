@@ -21,6 +21,9 @@ G_BEGIN_DECLS
  */
 void scope_estimate_start(guint n_cpus);
 
+/** scope_estimate_finish: waits for the end of the measuring, if there was any. Thread: main. */
+void scope_estimate_finish(void);
+
 /**
  * scope_estimate_gflop:
  * @pipeline_id: a pipeline
