@@ -2,7 +2,9 @@
 """Measures a model folder the way it is used and writes every figure of its card: metrics.json, a table
 of confusions, sample sheets, and the part of the card between its two marks."""
 import argparse
+import concurrent.futures
 import json
+import multiprocessing
 import random
 import time
 
@@ -11,7 +13,7 @@ from torch.nn import functional as F
 from mini.autoencoder import Autoencoder
 from mini.common import held_out, pathlib, save_sheet, torch
 from mini.dit import CHUNK, Transformer
-from mini.judge import FAMILY, FRAMES, MOTION, PALETTE, dominant, score, train
+from mini.judge import FAMILY, FRAMES, MOTION, PALETTE, brightness, colours, score, train
 from mini.safetensors import load
 from mini.stream import Stream
 from mini.text import TextEncoder, Vocabulary
@@ -21,6 +23,13 @@ BEGIN, END = "<!-- figures: written by training/run evaluate -->", "<!-- end of 
 SHOWN = ["red fire rising", "blue ocean waves drifting left", "green aurora at night", "purple plasma",
          "golden tunnel, flying forward", "teal kaleidoscope rotating clockwise", "pink silk, slow",
          "neon grid", "orange lava flowing down", "white galaxy turning clockwise"]
+
+
+WORKER = {}      # the model of a worker process
+
+
+def start_worker(folder):
+    WORKER["model"] = Model(folder)
 
 
 class Model:
@@ -64,16 +73,20 @@ def held_out_prompts(n):
     return specs, [captions.caption(spec, rng) for spec in specs]
 
 
-def obedience(model, judge, n, steps, n_chunks=2):
+def generate_for_judge(texts, seed, steps):
+    """What the judges look at of the second chunk of generated clips. Runs in a worker."""
+    latents = WORKER["model"].stream(texts, seed, steps).run(2)
+    frames = WORKER["model"].decode(latents[:, 2:])[:, -FRAMES:]
+    return brightness(frames), colours(frames)
+
+
+def obedience(pool, judge, n, steps):
     """Judged shares over @n held-out prompts, and the confusions of families."""
     specs, texts = held_out_prompts(n)
-    answers = {key: [] for key in ("family", "motion", "palette")}
-    for i in range(0, n, 13):
-        frames = model.generate(texts[i:i + 13], 100 + i, n_chunks, steps)[:, -FRAMES:]
-        with torch.no_grad():
-            for key, value in judge(frames).items():
-                answers[key].append(value)
-    answers = {key: torch.cat(value) for key, value in answers.items()}
+    parts = [pool.submit(generate_for_judge, texts[i:i + 8], 100 + i, steps) for i in range(0, n, 8)]
+    light, seen = (torch.cat(rows) for rows in zip(*(part.result() for part in parts)))
+    with torch.no_grad():
+        answers = judge(light, seen)
     labels = {key: torch.tensor([names.index(getattr(spec, key)) for spec in specs])
               for key, names in (("family", FAMILY), ("motion", MOTION), ("palette", PALETTE))}
     result = score(answers, labels)
@@ -103,8 +116,9 @@ def statistics(frames):
                         frames.flatten(1).std(1), frames.flatten(1).mean(1)], 1)
 
 
-def drift(model, minutes):
-    """Statistics along a long stream of four prompts, measured ten times."""
+def drift(minutes):
+    """Statistics along a long stream of four prompts, measured ten times. Runs in a worker."""
+    model = WORKER["model"]
     texts = [SHOWN[0], SHOWN[1], SHOWN[3], SHOWN[6]]
     n_chunks = int(minutes * 60 * model.scope["fps"] / (4 * CHUNK))
     stream, rows, recent, pictures = model.stream(texts, 9), [], [], []
@@ -119,7 +133,7 @@ def drift(model, minutes):
     return torch.stack(rows), torch.stack(pictures, 1)
 
 
-def diversity(model, n_seeds=4):
+def diversity(model, n_seeds):
     """Mean difference of pixels between seeds of one prompt, and the same between renders."""
     texts = SHOWN[:6]
     made = torch.stack([model.generate(texts, 500 + s, 1)[:, -1] for s in range(n_seeds)])
@@ -137,9 +151,9 @@ def diversity(model, n_seeds=4):
     return spread(made), spread(torch.stack(shown, 1))
 
 
-def sample_sheet(model, path):
+def sample_sheet(model, path, n_chunks):
     """Two rows of generated pictures a second apart, and renders of the same subjects."""
-    frames = model.generate(SHOWN, 4, 3)
+    frames = model.generate(SHOWN, 4, n_chunks)
     rng, renders = random.Random(6), []
     wanted = [("fire", "red"), ("ocean", "blue"), ("aurora", "green"), ("plasma", "violet"), ("tunnel", "gold"),
               ("kaleidoscope", "teal"), ("silk", "pink"), ("grid", "neon"), ("lava", "orange"),
@@ -148,7 +162,7 @@ def sample_sheet(model, path):
         spec = clips.draw(rng)
         spec.family, spec.palette, spec.second, spec.mood = family, palette, "", "plain"
         renders.append(clips.render(spec, 1, (256, 256))[0])
-    rows = [[frames[i, 16] for i in range(10)], [frames[i, 34] for i in range(10)], renders]
+    rows = [[frames[i, -20] for i in range(10)], [frames[i, -2] for i in range(10)], renders]
     save_sheet(path, [[F.avg_pool2d(cell, 2) for cell in row] for row in rows])
 
 
@@ -160,11 +174,12 @@ def figures(m):
     """The part of the card that this script writes."""
     rows = [("family", "80 %", "family"), ("dominant colour", "85 %", "colour"),
             ("direction of motion", "75 %", "direction")]
-    lines = [BEGIN, "", f"Judged over {m['prompts']} prompts of held-out combinations:", "",
+    lines = [BEGIN, "", f"Judged over {m['prompts']} prompts of held-out combinations (the column of 2 steps over a quarter of "
+             "them):", "",
              "| | aim | " + " | ".join(f"{k} steps" for k in m["obedience"]) + " | judge on fresh renders |",
              "|---|---|" + "---|" * (len(m["obedience"]) + 1)]
     for name, aim, key in rows:
-        judged = m["judge"]["motion" if key == "direction" else key]
+        judged = m["judge"][{"direction": "motion"}.get(key, key)]
         cells = [percent(value[key]) for value in m["obedience"].values()]
         lines.append(f"| {name} | {aim} | " + " | ".join(cells) + f" | {percent(judged)} |")
     cells = [percent(value["family in the first three"]) for value in m["obedience"].values()]
@@ -199,13 +214,14 @@ def main():
     parser.add_argument("--model", type=pathlib.Path, required=True)
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--prompts", type=int, default=208)
-    parser.add_argument("--judge-clips", type=int, default=6000)
-    parser.add_argument("--judge-epochs", type=int, default=12)
+    parser.add_argument("--judge-clips", type=int, default=3000)
+    parser.add_argument("--judge-epochs", type=int, default=8)
     parser.add_argument("--minutes", type=float, default=5, help="of the stream that is watched for drift")
+    parser.add_argument("--rough", action="store_true", help="fewer samples for the smaller figures")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     begin, model = time.time(), Model(args.model)
-    sample_sheet(model, args.out / "samples.png")
+    sample_sheet(model, args.out / "samples.png", 2 if args.rough else 3)
     judge_file = args.out / f"judge-{args.judge_clips}-{args.judge_epochs}.pt"
     if judge_file.exists():
         judge, judged = torch.load(judge_file)
@@ -214,20 +230,24 @@ def main():
         torch.save((judge, judged), judge_file)
     print("judge", judged, round(time.time() - begin), flush=True)
     few = {}
-    for steps in (model.steps[::2], model.steps):
-        few[str(len(steps))], table = obedience(model, judge, args.prompts, steps)
-        print(len(steps), few[str(len(steps))], round(time.time() - begin), flush=True)
+    with concurrent.futures.ProcessPoolExecutor(2, multiprocessing.get_context("spawn"), start_worker,
+                                                (args.model,)) as pool:
+        long = pool.submit(drift, args.minutes)
+        for steps in (model.steps[::2], model.steps):
+            n = args.prompts if len(steps) == len(model.steps) else max(1, args.prompts // 4)
+            few[str(len(steps))], table = obedience(pool, judge, n, steps)
+            print(len(steps), few[str(len(steps))], round(time.time() - begin), flush=True)
+        rows, pictures = long.result()
     wrong = [(FAMILY[a], FAMILY[b], int(table[a, b])) for a in range(len(FAMILY))
              for b in range(len(FAMILY)) if a != b and table[a, b]]
     lines = [" ".join([""] + FAMILY)] + [" ".join([FAMILY[i]] + [str(v) for v in row])
                                          for i, row in enumerate(table.tolist())]
     (args.out / "confusion.txt").write_text("\n".join(lines) + "\n")
-    rows, pictures = drift(model, args.minutes)
     save_sheet(args.out / "drift.png", [[F.avg_pool2d(p, 2) for p in row] for row in pictures])
     metrics = {"prompts": args.prompts, "judge": judged, "obedience": few,
-               "confusions": sorted(wrong, key=lambda row: -row[2])[:10], "band": band(300),
-               "drift": rows.mean(1).tolist(), "drift minutes": args.minutes, "diversity": diversity(model),
-               "reconstruction": reconstruction(model, 29), "parameters": model.n_parameters}
+               "confusions": sorted(wrong, key=lambda row: -row[2])[:10], "band": band(20 if args.rough else 300),
+               "drift": rows.mean(1).tolist(), "drift minutes": args.minutes, "diversity": diversity(model, 2 if args.rough else 4),
+               "reconstruction": reconstruction(model, 2 if args.rough else 29), "parameters": model.n_parameters}
     (args.out / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
     (args.out / "figures.md").write_text(figures(metrics) + "\n")
     card = args.model / "README.md"

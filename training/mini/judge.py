@@ -12,7 +12,7 @@ from world.families import FAMILIES
 
 FAMILY, MOTION, PALETTE = list(FAMILIES), list(clips.MOTIONS), list(palettes.PALETTES)
 FRAMES = 9          # of a clip; every fourth is looked at by the eye for families
-SIDE = 48
+SIDE = 32
 
 
 def brightness(frames):
@@ -40,7 +40,7 @@ class Eye(nn.Module):
         layers = []
         for a, b in zip(widths, widths[1:]):
             layers += [nn.Conv2d(a, b, 3, padding=1), nn.BatchNorm2d(b), nn.ReLU(), nn.MaxPool2d(2)]
-        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(96 * 9, n_classes))
+        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(96 * 4, n_classes))
 
     def forward(self, x):
         return self.layers(x)
@@ -52,11 +52,14 @@ class Judge(nn.Module):
         self.family, self.motion = Eye(3, len(FAMILY)), Eye(FRAMES, len(MOTION))
         self.palette = nn.Sequential(nn.Linear(48, 128), nn.ReLU(), nn.Linear(128, len(PALETTE)))
 
-    def forward(self, frames):
-        """Logits for clips [B, FRAMES, 3, H, W]."""
-        light = brightness(frames)
+    def forward(self, light, seen):
+        """Logits, from what brightness() and colours() make of clips."""
         return {"family": self.family(light[:, ::4]), "motion": self.motion(light),
-                "palette": self.palette(colours(frames))}
+                "palette": self.palette(seen)}
+
+    def look(self, frames):
+        """Logits for clips [B, FRAMES, 3, H, W]."""
+        return self(brightness(frames), colours(frames))
 
 
 def blurred(frames, rng):
@@ -66,16 +69,18 @@ def blurred(frames, rng):
 
 
 def fresh(rng, n):
-    """Rendered clips [n, FRAMES, 3, 96, 96] and their labels."""
-    frames, labels = [], {"family": [], "motion": [], "palette": []}
+    """What is looked at of rendered clips, and their labels."""
+    lights, seen, labels = [], [], {"family": [], "motion": [], "palette": []}
     for _ in range(n):
         spec = clips.draw(rng)
         spec.second = ""
         clip = clips.render(spec, FRAMES, (96, 96), start=rng.random() * 4.0)
-        frames.append(blurred(clip.unsqueeze(0), rng)[0])
+        clip = blurred(clip.unsqueeze(0), rng)
+        lights.append(brightness(clip))
+        seen.append(colours(clip))
         for key, names in (("family", FAMILY), ("motion", MOTION), ("palette", PALETTE)):
             labels[key].append(names.index(getattr(spec, key)))
-    return torch.stack(frames), {key: torch.tensor(value) for key, value in labels.items()}
+    return torch.cat(lights), torch.cat(seen), {key: torch.tensor(value) for key, value in labels.items()}
 
 
 def train(n_clips, epochs, seed=77):
@@ -83,26 +88,22 @@ def train(n_clips, epochs, seed=77):
     torch.manual_seed(seed)
     rng = random.Random(seed)
     judge = Judge()
-    frames, labels = fresh(rng, n_clips)
-    light, seen = brightness(frames), colours(frames)
-    del frames
+    light, seen, labels = fresh(rng, n_clips)
     optimiser = torch.optim.AdamW(judge.parameters(), lr=2e-3, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, epochs * (n_clips // 64 + 1))
     for _ in range(epochs):
         order = torch.randperm(n_clips)
         for part in order.split(64):
-            x = light[part]
-            loss = F.cross_entropy(judge.family(x[:, ::4]), labels["family"][part]) \
-                + F.cross_entropy(judge.motion(x), labels["motion"][part]) \
-                + F.cross_entropy(judge.palette(seen[part]), labels["palette"][part])
+            answers = judge(light[part], seen[part])
+            loss = sum(F.cross_entropy(answers[key], labels[key][part]) for key in answers)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
             schedule.step()
     judge.eval()
-    frames, labels = fresh(random.Random(seed + 1), max(64, n_clips // 10))
+    light, seen, labels = fresh(random.Random(seed + 1), max(64, n_clips // 10))
     with torch.no_grad():
-        answers = judge(frames)
+        answers = judge(light, seen)
     return judge, score(answers, labels)
 
 

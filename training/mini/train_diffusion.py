@@ -13,9 +13,9 @@ import random
 import time
 
 from mini.common import (Average, Log, Muon, load_checkpoint, pathlib, save_checkpoint, save_sheet, torch)
-from mini.dit import CHUNK, Transformer, chunk_mask
+from mini.dit import CHUNK, WINDOW, Transformer, chunk_mask
 from mini.export import STREAM, autoencoder, text_encoder
-from mini.stream import Stream
+from mini.stream import Cache, Stream
 from world import captions
 
 PROMPTS = ["red fire rising", "blue ocean waves drifting left", "green aurora", "purple plasma",
@@ -98,41 +98,56 @@ def clips_loss(model, clips, reader, rng, n, mask):
 
 
 def distance(a, b):
-    """Mean norm of the difference of chunks [..., F, C, h, w], over parts of three sizes: whole, quarter
-    pictures, 2x2 latents."""
-    d = (a - b).pow(2)
+    """Mean norm of the difference of chunks [B, F, C, h, w], over parts of three sizes: all, quarters of the
+    picture, 4x4 latents."""
+    d = (a - b).pow(2).mean((1, 2))
     total = 0.0
-    for k in (16, 8, 2):
-        parts = d.unflatten(-1, (-1, k)).unflatten(-3, (-1, k)).mean((-1, -3, -4)).mean(-3)
-        total = total + (parts + 1e-6).sqrt().mean((-1, -2))
+    for k in (16, 8, 4):
+        parts = d.unflatten(2, (-1, k)).unflatten(1, (-1, k)).mean((2, 4))
+        total = total + (parts + 1e-6).sqrt().mean((1, 2))
     return total / 3.0
 
 
-def rollout_loss(model, clips, reader, rng, n):
+@torch.no_grad()
+def remember(model, past, text, rng):
+    """A cache that holds the chunks @past [B, F, ...], which are spoilt the way that a stream spoils its own
+    past: a little noise, or one step of the model over more of it."""
+    cache = Cache(len(model.blocks))
+    level = rng.choice((0.0, 0.1, 0.25, 0.5))
+    for i, chunk in enumerate(past.split(CHUNK, 1)):
+        times = torch.ones(chunk.shape[:2])
+        noisy = (1.0 - level) * chunk + level * torch.randn_like(chunk)
+        if level >= 0.25:
+            noisy = noisy - level * model(noisy, times * level * 1000.0, [i * CHUNK], text, cache=cache)
+        model(noisy, times * 0.0, [i * CHUNK], text, cache=cache)
+        cache.keep(past.shape[-1] * past.shape[-2] // 4 * (WINDOW - CHUNK))
+    return cache
+
+
+def rollout_loss(model, clips, reader, rng, n, repulsion):
     """Energy score of the prediction after a random number of steps from noise, for a random chunk of a
-    clip with its true past. Two samples a prompt."""
+    clip with its past. Two samples a prompt. A @repulsion of 0.5 is the proper score; less keeps samples nearer to
+    what they have in common, which a model that has seen little draws better than the rest."""
     latents, specs = clips.draw(rng, n)
     number = rng.choice((0, 1, 2))
-    past = latents[:, :number * CHUNK].repeat(2, 1, 1, 1, 1)
-    past = past + torch.randn_like(past) * 0.15 * torch.rand(2 * n, 1, 1, 1, 1)
     target = latents[:, number * CHUNK:(number + 1) * CHUNK]
-    rows = reader.captions(specs, rng, 0.0).repeat(2, 1, 1)
-    parts = list(range(number)) + [number]
-    mask = chunk_mask(number, [number], CHUNK * 64) if number else None
-    starts = [CHUNK * i for i in parts]
-    steps = STREAM["steps"]
-    last = rng.randrange(len(steps))
-    x = torch.randn(2 * n, CHUNK, *target.shape[2:])
+    rows = reader.captions(specs, rng, 0.0)
+    steps = STREAM["steps"] if rng.random() < 0.7 else STREAM["steps"][::2]
+    cache = None
+    if number:
+        cache = remember(model, latents[:, :number * CHUNK], model.read(rows), rng)
+        cache.past = [(k.repeat(2, 1, 1, 1), v.repeat(2, 1, 1, 1)) for k, v in cache.past]
+    rows, last = rows.repeat(2, 1, 1), rng.randrange(len(steps))
+    x = torch.randn(2 * n, *target.shape[1:])
     for i in range(last + 1):
-        t = torch.cat([torch.zeros(2 * n, number * CHUNK), torch.full((2 * n, CHUNK), float(steps[i]))], 1)
         with torch.set_grad_enabled(i == last):
-            flow = model(torch.cat([past, x], 1), t, starts, model.read(rows), mask)[:, -CHUNK:]
-            x0 = x - steps[i] / 1000.0 * flow
+            t = torch.full((2 * n, CHUNK), float(steps[i]))
+            x0 = x - steps[i] / 1000.0 * model(x, t, [number * CHUNK], model.read(rows), cache=cache)
         if i < last:
             s = steps[i + 1] / 1000.0
             x = (1.0 - s) * x0 + s * torch.randn_like(x0)
     a, b = x0[:n], x0[n:]
-    return (0.5 * (distance(a, target) + distance(b, target)) - 0.5 * distance(a, b)).mean()
+    return (0.5 * (distance(a, target) + distance(b, target)) - repulsion * distance(a, b)).mean()
 
 
 def sheet(model, decoder, reader, path, chunks):
@@ -199,7 +214,7 @@ def work(rank, args, team):
         elif args.phase == "clips":
             loss = clips_loss(model, clips, reader, rng, args.batch, mask)
         else:
-            loss = rollout_loss(model, clips, reader, rng, args.batch)
+            loss = rollout_loss(model, clips, reader, rng, args.batch, args.repulsion)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
@@ -215,10 +230,12 @@ def work(rank, args, team):
             log.write(step)
         if time.time() - shown > 240 or done:
             shown = time.time()
-            save_checkpoint(args.out / "diffusion.pt", model=model.state_dict(), step=step,
-                            optimiser=optimiser.state_dict(), average=average.values)
+            for name in ("diffusion", args.phase):
+                save_checkpoint(args.out / f"{name}.pt", model=model.state_dict(), step=step,
+                                optimiser=optimiser.state_dict(), average=average.values)
             smooth.load_state_dict(average.values)
-            sheet(smooth, decoder, reader, args.out / f"{args.phase}.png", 1 if args.phase == "pictures" else 4)
+            if args.shown > 0:
+                sheet(smooth, decoder, reader, args.out / f"{args.phase}.png", args.shown)
 
 
 def main():
@@ -232,11 +249,13 @@ def main():
     parser.add_argument("--batch", type=int, default=0)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--decay", type=float, default=0.3, help="share of the time with a falling rate")
+    parser.add_argument("--shown", type=int, default=4, help="chunks of the sample sheet; 0: no sheet")
+    parser.add_argument("--repulsion", type=float, default=0.5, help="of two samples of one prompt")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    args.batch = args.batch or {"pictures": 32, "clips": 4, "rollout": 5}[args.phase]
+    args.batch = args.batch or {"pictures": 32, "clips": 4, "rollout": 6}[args.phase]
     context = torch.multiprocessing.get_context("spawn")
     team = Team(args.workers, sum(p.numel() for p in Transformer().parameters()), context)
     others = [context.Process(target=work, args=(rank, args, team), daemon=True)

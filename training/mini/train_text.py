@@ -51,7 +51,7 @@ def batch(rng, n, held=False, slips=SLIPS):
     return texts, labels
 
 
-def accuracy(model, vocabulary, slips, n=1000):
+def accuracy(model, vocabulary, slips, n):
     """Share of right answers on captions of held-out combinations."""
     texts, labels = batch(random.Random(99), n, True, slips)
     with torch.no_grad():
@@ -110,8 +110,9 @@ def main():
         if step % 250 == 0 or done:
             save_checkpoint(out / "text.pt", model=model.state_dict(), optimiser=optimiser.state_dict(),
                             step=step)
-            print("held-out", accuracy(model, vocabulary, 0.0), "with slips", accuracy(model, vocabulary, 0.5),
-                  flush=True)
+            n = min(1000, args.captions // 50)
+            print("held-out", accuracy(model, vocabulary, 0.0, n), "with slips",
+                  accuracy(model, vocabulary, 0.5, n), flush=True)
         if done:
             return
 
