@@ -68,6 +68,8 @@ void scope_route_session_metrics(ScopeRequest *request);
 /* scope-routes-models.c */
 /** scope_route_model_status: answers `GET /api/v1/models/status`. Thread: main. */
 void scope_route_model_status(ScopeRequest *request);
+/** scope_route_model_cancel: answers `DELETE /api/v1/models/download`. Thread: main. */
+void scope_route_model_cancel(ScopeRequest *request);
 /** scope_route_model_download: answers `POST /api/v1/models/download`. Thread: main. */
 void scope_route_model_download(ScopeRequest *request);
 /** scope_route_loras: answers `GET /api/v1/lora/list`. Thread: main. */

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "core/scope-json.h"
 #include "server/scope-media-files.h"
@@ -13,20 +14,37 @@
 
 /* -- models -- */
 
-/* A pipeline without artifacts, and an unknown one, counts as complete. */
-static gboolean
-are_models_present(ScopeServer *server, const char *id)
+/* Labels of the artifacts that lack files; none for a pipeline without artifacts, or an unknown
+ * one. */
+static JsonArray *
+list_missing(ScopeServer *server, const char *id)
 {
     ScopePipelineInfo *info = id ? scope_registry_lookup(server->options.registry, id) : NULL;
+    JsonArray *labels = json_array_new();
 
     for (guint i = 0; info && i < info->desc->n_artifacts; i++) {
+        const ScopeArtifact *artifact = &info->desc->artifacts[i];
         g_autofree char *missing =
-            scope_artifact_find_missing(&info->desc->artifacts[i], server->options.models_dir);
-        if (missing) {
-            return FALSE;
+            scope_artifact_find_missing(artifact, server->options.models_dir);
+        g_autofree char *label = missing ? scope_artifact_dup_label(artifact) : NULL;
+        if (label) {
+            json_array_add_string_element(labels, label);
         }
     }
-    return TRUE;
+    return labels;
+}
+
+static void
+set_free_bytes(JsonObject *body, const char *folder)
+{
+    struct statvfs disk;
+
+    if (statvfs(folder, &disk) == 0) {
+        json_object_set_int_member(body, "free_bytes",
+                                   (gint64)((guint64)disk.f_bavail * disk.f_frsize));
+    } else {
+        json_object_set_null_member(body, "free_bytes");
+    }
 }
 
 static JsonObject *
@@ -39,6 +57,12 @@ build_progress(const ScopeDownloadStatus *status)
                                   round(MAX(status->percentage, 0.0) * 10.0) / 10.0);
     scope_object_set_string(progress, "current_artifact", status->artifact);
     scope_object_set_string(progress, "error", status->error);
+    json_object_set_int_member(progress, "downloaded_bytes", status->n_bytes);
+    if (status->total_bytes >= 0) {
+        json_object_set_int_member(progress, "total_bytes", status->total_bytes);
+    } else {
+        json_object_set_null_member(progress, "total_bytes");
+    }
     return progress;
 }
 
@@ -49,13 +73,15 @@ scope_route_model_status(ScopeRequest *request)
     const char *id = scope_request_get_query(request, "pipeline_id");
     g_auto(ScopeDownloadStatus) status = {0};
     JsonObject *body = json_object_new();
+    JsonArray *missing;
     gboolean is_present;
     gboolean has_status;
 
     if (!id && scope_manager_get_n(server->manager) > 0) {
         id = scope_manager_get_pipeline_id(server->manager, 0);
     }
-    is_present = are_models_present(server, id);
+    missing = list_missing(server, id);
+    is_present = json_array_get_length(missing) == 0;
     has_status = id && scope_downloads_get_status(server->downloads, id, &status) &&
                  (status.is_downloading || !is_present);
     json_object_set_boolean_member(body, "downloaded",
@@ -65,7 +91,25 @@ scope_route_model_status(ScopeRequest *request)
     } else {
         json_object_set_null_member(body, "progress");
     }
+    json_object_set_array_member(body, "missing", missing);
+    json_object_set_string_member(body, "folder", server->options.models_dir);
+    set_free_bytes(body, server->options.models_dir);
     scope_request_reply_object(request, body);
+}
+
+void
+scope_route_model_cancel(ScopeRequest *request)
+{
+    ScopeServer *server = scope_request_get_context(request);
+    const char *id = scope_request_get_query(request, "pipeline_id");
+
+    if (!id || *id == '\0') {
+        scope_request_reply_error(request, 400, "pipeline_id is required");
+    } else if (scope_downloads_cancel(server->downloads, id)) {
+        scope_request_reply_message(request, "Model download cancelled for %s", id);
+    } else {
+        scope_request_reply_error(request, 404, "No download in progress for %s", id);
+    }
 }
 
 void

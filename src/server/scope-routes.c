@@ -51,6 +51,8 @@ static const ScopeRoute routes[] = {
      "Are the model files of a pipeline present; download progress."},
     {"POST", "/api/v1/models/download", 1, SCOPE_ROUTE_JSON, 0, scope_route_model_download, NULL,
      "Start a background download of a pipeline's artifacts."},
+    {"DELETE", "/api/v1/models/download", 2, 0, 0, scope_route_model_cancel, NULL,
+     "End the download of a pipeline's artifacts."},
     {"GET", "/api/v1/lora/list", 1, 0, 0, scope_route_loras, NULL,
      "List LoRA files (older path)."},
     {"GET", "/api/v1/loras", 2, 0, 0, scope_route_loras, NULL,

@@ -93,6 +93,8 @@ test_simple_operations(void)
     assert_reply("POST", "/api/v1/models/download", "{'pipeline_id':'passthrough'}", 200);
     assert_reply("POST", "/api/v1/models/download", "{'pipeline_id':''}", 400);
     assert_reply("POST", "/api/v1/models/download", "{}", 422);
+    assert_reply("DELETE", "/api/v1/models/download", NULL, 400);
+    assert_reply("DELETE", "/api/v1/models/download?pipeline_id=passthrough", NULL, 404);
     assert_reply("GET", "/api/v1/input-sources/ndi/sources", NULL, 400);
     assert_reply("GET", "/api/v1/input-sources/none/sources", NULL, 404);
     assert_reply("DELETE", "/api/v1/webrtc/offer/unknown", NULL, 204);

@@ -45,6 +45,7 @@ const diffusion = schema(
   'Long, smooth takes that follow each change of the prompt.',
   {
     vace_context_scale: { type: 'number', minimum: 0, maximum: 2, default: 1, ui: load(1, { component: 'vace' }) },
+    lora_merge_strategy: { type: 'string', default: 'permanent_merge', ui: load(2, { component: 'lora' }) },
     vae_type: { $ref: '#/$defs/VaeType', default: 'wan', description: 'Decoder of the pictures', ui: load(3, { label: 'VAE' }) },
     ...size(576, 320, 4),
     base_seed: { type: 'integer', minimum: 0, default: 42, description: 'Start of the random numbers', ui: load(5, { label: 'Seed' }) },
@@ -61,6 +62,7 @@ const diffusion = schema(
     mode_defaults: { video: { height: 512, width: 512, noise_scale: 0.7, noise_controller: true, denoising_steps: [1000, 750] } },
     supports_prompts: true,
     supports_vace: true,
+    supports_lora: true,
     supports_cache_management: true,
     supports_kv_cache_bias: true,
     supports_quantization: true,
@@ -73,6 +75,31 @@ diffusion.config_schema.$defs = {
   VaeType: { type: 'string', enum: ['wan', 'lightvae', 'tae', 'lighttae'] },
   Quantization: { type: 'string', enum: ['fp8_e4m3fn'] },
 };
+
+/** Beside the others where a test wants it: the page opens on it. */
+export const MINI = schema(
+  'mini',
+  'Mini',
+  'A small model that ships with the program and obeys your words on any machine.',
+  {
+    ...size(256, 256, 1),
+    base_seed: { type: 'integer', minimum: 0, default: 42, description: 'Start of the random numbers', ui: load(2, { label: 'Seed' }) },
+    manage_cache: { type: 'boolean', default: true, ui: load(3, { component: 'cache' }) },
+    denoising_steps: { type: 'array', items: { type: 'integer' }, default: [1000, 500], ui: load(4, { component: 'denoising_steps' }) },
+    noise_scale: { type: 'number', minimum: 0, maximum: 1, default: 0.7, ui: live(5, { component: 'noise', modes: ['video'] }) },
+    noise_controller: { type: 'boolean', default: false, ui: live(5, { component: 'noise', modes: ['video'] }) },
+  },
+  {
+    supported_modes: ['text', 'video'],
+    default_mode: 'text',
+    supports_prompts: true,
+    supports_cache_management: true,
+    supports_lora: false,
+    default_temporal_interpolation_steps: 4,
+    min_dimension: 16,
+    estimated_cpu_seconds_per_frame: 0.05,
+  },
+);
 
 const automata = schema(
   'cellular-automata',

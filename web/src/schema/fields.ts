@@ -7,6 +7,7 @@ import type { ConfigSchema, Mode, PipelineSchema, SchemaProperty } from '../sess
 export type FieldKind = 'toggle' | 'slider' | 'stepper' | 'select' | 'text' | 'list' | 'json';
 export type Component =
   | 'vace'
+  | 'lora'
   | 'resolution'
   | 'cache'
   | 'denoising_steps'
@@ -45,6 +46,7 @@ export type Item = FieldItem | BlockItem;
 
 const COMPONENTS: readonly string[] = [
   'vace',
+  'lora',
   'resolution',
   'cache',
   'denoising_steps',
@@ -61,6 +63,12 @@ const RUNTIME_KEYS: ReadonlySet<string> = new Set([
   'noise_controller',
   'vace_context_scale',
 ]);
+
+/** The seed counts from the next cache reset on, where there is a cache to reset. */
+function actsAtOnce(key: string, schema: ConfigSchema): boolean {
+  if (key === 'base_seed') return schema.properties?.['manage_cache']?.ui !== undefined;
+  return RUNTIME_KEYS.has(key);
+}
 
 /** A description longer than this is a tooltip, not a label. */
 const LABEL_MAX = 40;
@@ -144,7 +152,7 @@ export function toField(key: string, raw: SchemaProperty, schema: ConfigSchema):
     unit: ui.unit ?? null,
     kind,
     category: ui.category === 'input' ? 'input' : 'configuration',
-    load: !RUNTIME_KEYS.has(key) && ui.is_load_param !== false,
+    load: !actsAtOnce(key, schema) && ui.is_load_param !== false,
     order: ui.order ?? 999,
     component,
     nullable,
@@ -164,13 +172,13 @@ export function visibleFields(schema: PipelineSchema, mode: Mode): Field[] {
       return modes.length === 0 || modes.includes(mode);
     })
     .map(([key, property]) => toField(key, property, config))
-    .filter((field) => field.component !== 'lora')
     .sort((a, b) => a.order - b.order || (a.key < b.key ? -1 : 1));
 }
 
 function blockAllowed(component: string, schema: PipelineSchema): boolean {
   if (component === 'cache') return schema.supports_cache_management !== false;
   if (component === 'vace') return schema.supports_vace === true;
+  if (component === 'lora') return schema.supports_lora === true;
   if (component === 'quantization') return schema.supports_quantization !== false;
   return true;
 }

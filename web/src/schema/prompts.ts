@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // Prompt blends: weights that always sum to 100, and the message a submit becomes. Pure functions.
-import type { PromptItem, Values } from '../session/types';
+import type { Mode, PipelineSchema, PromptItem, Values } from '../session/types';
 
 export type Interpolation = 'linear' | 'slerp';
 
 export interface PromptSettings {
   items: PromptItem[];
   blend: Interpolation;
-  temporal: Interpolation;
+  /** null: the pipeline's default. */
+  temporal: Interpolation | null;
   /** Chunks a transition takes; null: the pipeline's default. */
   steps: number | null;
 }
 
-export const PROMPTS_MAX = 50;
+export const PROMPTS_MAX = 4;
+export const STEPS_RULES = { integer: true, min: 0, max: 16, multipleOf: null };
 
 /** Weights as shown: shares of 100, rounded so that they add up. */
 export function shares(items: readonly PromptItem[]): number[] {
@@ -80,24 +82,56 @@ export interface TransitionDefaults {
   method: Interpolation | null;
 }
 
-/** The data-channel message of a submit. */
+/** How a pipeline changes its prompts in `mode`, by its schema entry. */
+export function transitionDefaults(schema: PipelineSchema, mode: Mode): TransitionDefaults {
+  const ofMode = schema.mode_defaults?.[mode]?.['default_temporal_interpolation_steps'];
+  return {
+    steps:
+      typeof ofMode === 'number' ? ofMode : (schema.default_temporal_interpolation_steps ?? null),
+    method: schema.default_temporal_interpolation_method ?? null,
+  };
+}
+
+/** Chunks that the next change takes; 0 where the pipeline has no transitions. */
+export function transitionSteps(settings: PromptSettings, defaults: TransitionDefaults): number {
+  if (defaults.steps === null || defaults.method === null) return 0;
+  return settings.steps ?? defaults.steps;
+}
+
+/** The data-channel message of a submit: a transition, or a cut that acts with the next chunk. */
 export function promptMessage(
   settings: PromptSettings,
   defaults: TransitionDefaults,
-  denoisingSteps: unknown,
+  how: 'transition' | 'cut',
 ): Values {
   const prompts = activePrompts(settings.items);
-  const steps = defaults.steps === null ? 0 : (settings.steps ?? defaults.steps);
-  if (steps > 0 && defaults.method !== null) {
-    return {
-      transition: {
-        target_prompts: prompts,
-        num_steps: steps,
-        temporal_interpolation_method: settings.temporal,
-      },
-    };
-  }
-  const message: Values = { prompts, prompt_interpolation_method: effectiveBlend(settings) };
-  if (Array.isArray(denoisingSteps)) message['denoising_step_list'] = denoisingSteps;
-  return message;
+  const method = { prompt_interpolation_method: effectiveBlend(settings) };
+  const steps = how === 'cut' ? 0 : transitionSteps(settings, defaults);
+  if (steps === 0) return { prompts, ...method };
+  return {
+    transition: {
+      target_prompts: prompts,
+      num_steps: steps,
+      temporal_interpolation_method: settings.temporal ?? defaults.method,
+    },
+    ...(prompts.length > 1 ? method : {}),
+  };
+}
+
+export function samePrompts(a: readonly PromptItem[], b: readonly PromptItem[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every((item, i) => item.text === b[i]?.text && item.weight === b[i].weight)
+  );
+}
+
+export const HISTORY_MAX = 30;
+
+/** Newest first; a blend that was used before moves to the front. */
+export function remember(
+  history: readonly PromptItem[][],
+  prompts: readonly PromptItem[],
+): PromptItem[][] {
+  if (prompts.length === 0) return [...history];
+  return [[...prompts], ...history.filter((old) => !samePrompts(old, prompts))].slice(0, HISTORY_MAX);
 }

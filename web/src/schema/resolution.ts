@@ -9,10 +9,10 @@ export interface Size {
 
 export const MAX_DIMENSION = 2048;
 
-/** The grid sizes must lie on: the schema's `multipleOf`, else 16 where small sizes are refused. */
+/** The grid sizes must lie on: the schema’s `multipleOf`, else its smallest side. */
 export function sizeMultiple(minDimension: number, multipleOf: number | null): number {
   if (multipleOf !== null && multipleOf > 0) return multipleOf;
-  return minDimension >= 16 ? 16 : minDimension > 1 ? minDimension : 1;
+  return Math.max(1, minDimension);
 }
 
 export function roundSide(side: number, multiple: number, min: number): number {

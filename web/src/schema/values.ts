@@ -2,6 +2,7 @@
 // Which value a field has. Precedence: what the user set, then the mode's default, then the
 // schema's default. Also the parts of a load request and of the initial parameters that follow.
 import { visibleFields, wireName, type Field } from './fields';
+import { loraParams, type Lora } from './loras';
 import type { HardwareInfo, Mode, PipelineSchema, Values } from '../session/types';
 
 export function modeOf(schema: PipelineSchema, wanted: Mode | null | undefined): Mode {
@@ -54,11 +55,13 @@ export function loadParams(
   mode: Mode,
   overrides: Values,
   hardware: HardwareInfo | null,
+  loras: readonly Lora[] = [],
 ): Values {
   const out: Values = {};
   const get = (key: string) => valueOf(schema, mode, key, overrides, hardware);
   for (const field of visibleFields(schema, mode)) {
-    if (field.load && field.kind !== 'json') out[field.key] = get(field.key);
+    if (!field.load || field.kind === 'json' || field.component === 'lora') continue;
+    out[field.key] = get(field.key);
   }
   for (const key of ['height', 'width']) {
     const value = get(key);
@@ -67,6 +70,7 @@ export function loadParams(
   if (schema.supports_vace) {
     out['vace_enabled'] = get('vace_enabled') === true && (out['quantization'] ?? null) === null;
   }
+  if (schema.supports_lora) Object.assign(out, loraParams(loras));
   return out;
 }
 

@@ -2,12 +2,15 @@
 // HTTP side of the server contract. Every address is relative to the page, so that a reverse proxy
 // may add a path prefix; every call has a time-out and reports failures as ApiError.
 import type {
+  Asset,
+  AssetType,
   Candidate,
   HardwareInfo,
   Health,
   IceServer,
   LoadItem,
   LogTail,
+  LoraFile,
   ModelStatus,
   OfferAnswer,
   PipelineSchema,
@@ -103,12 +106,53 @@ async function retryOnce<T>(request: () => Promise<T>): Promise<T> {
   }
 }
 
+/** fetch() tells no progress of a request body, so this is the older interface. */
+function uploadFile(
+  file: File,
+  name: string,
+  onProgress: (share: number) => void,
+  signal?: AbortSignal,
+): Promise<Asset> {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    const fail = (text: string) => reject(new ApiError(0, text));
+    request.open('POST', `api/v1/assets?filename=${encodeURIComponent(name)}`);
+    request.setRequestHeader('Content-Type', file.type || 'application/octet-stream');
+    request.responseType = 'json';
+    request.upload.onprogress = ({ loaded, total }) => onProgress(total > 0 ? loaded / total : 0);
+    request.onerror = () => fail('The server cannot be reached.');
+    request.onabort = () => fail('Cancelled.');
+    request.onload = () => {
+      if (request.status >= 200 && request.status < 300) return resolve(request.response as Asset);
+      const text = errorText(request.response, `The server answered ${request.status}.`);
+      reject(new ApiError(request.status, text));
+    };
+    signal?.addEventListener('abort', () => request.abort(), { once: true });
+    request.send(file);
+  });
+}
+
 export interface Client {
   health(signal?: AbortSignal): Promise<Health>;
   schemas(): Promise<Record<string, PipelineSchema>>;
   hardware(): Promise<HardwareInfo>;
   status(signal?: AbortSignal): Promise<PipelineStatus>;
   modelStatus(pipelineId: string, signal?: AbortSignal): Promise<ModelStatus>;
+  /** Starts fetching the files of a pipeline; one that runs already is joined. */
+  downloadModels(pipelineId: string): Promise<void>;
+  cancelDownload(pipelineId: string): Promise<void>;
+  /** Stores a token for a service such as `huggingface`. */
+  setKey(service: string, value: string): Promise<void>;
+  loras(): Promise<LoraFile[]>;
+  assets(type: AssetType): Promise<Asset[]>;
+  /** Stores a file as `name`; `onProgress` hears the share that has gone out, 0 to 1. */
+  upload(
+    file: File,
+    name: string,
+    onProgress: (share: number) => void,
+    signal?: AbortSignal,
+  ): Promise<Asset>;
+  metrics(): Promise<string>;
   load(pipelines: LoadItem[], signal?: AbortSignal): Promise<void>;
   iceServers(signal?: AbortSignal): Promise<IceServer[]>;
   offer(
@@ -135,6 +179,25 @@ export const httpClient: Client = {
     getJson<ModelStatus>(`api/v1/models/status?pipeline_id=${encodeURIComponent(pipelineId)}`, {
       signal,
     }),
+  downloadModels: async (pipelineId) => {
+    const body = { pipeline_id: pipelineId };
+    await call('api/v1/models/download', { method: 'POST', body }).catch((error: unknown) => {
+      if (!(error instanceof ApiError) || error.status !== 409) throw error;
+    });
+  },
+  cancelDownload: async (pipelineId) => {
+    const id = encodeURIComponent(pipelineId);
+    await call(`api/v1/models/download?pipeline_id=${id}`, { method: 'DELETE' });
+  },
+  setKey: async (service, value) => {
+    const path = `api/v1/keys/${encodeURIComponent(service)}`;
+    await call(path, { method: 'PUT', body: { value } });
+  },
+  loras: async () => (await getJson<{ lora_files: LoraFile[] }>('api/v1/lora/list')).lora_files,
+  assets: async (type) =>
+    (await getJson<{ assets: Asset[] }>(`api/v1/assets?type=${type}`)).assets,
+  upload: uploadFile,
+  metrics: async () => (await call('metrics')).text(),
   load: async (pipelines, signal) => {
     await call('api/v1/pipeline/load', {
       method: 'POST',

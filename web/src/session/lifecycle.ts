@@ -23,6 +23,11 @@ export interface LifecycleDeps {
   outbox: Outbox;
   /** The chain and parameters as set now. Throws when nothing can be started. */
   plan(): Plan;
+  /**
+   * Waits until nothing stands against loading: model files are there and the user agrees to what
+   * it costs. Calls `ask` before it waits for the user.
+   */
+  prepare(plan: Plan, ask: () => void, signal: AbortSignal): Promise<void>;
   /** The source video of a session that sends video. */
   acquireTrack(): Promise<MediaStreamTrack>;
   /** The server is a new process: read its schemas again. */
@@ -81,8 +86,9 @@ export class Lifecycle {
     if (!this.dispatch({ type: 'start' })) return;
     await this.attempt(async (run) => {
       this.step = 'check';
+      await this.deps.prepare(this.deps.plan(), () => this.dispatch({ type: 'ask' }), run.signal);
+      if (run.aborted) throw new Error('Cancelled.');
       const plan = this.deps.plan();
-      await this.checkModels(plan, run);
       this.step = 'source';
       // Asks for the camera now rather than after a minute of loading.
       if (plan.video) await this.deps.acquireTrack();
@@ -167,21 +173,6 @@ export class Lifecycle {
       await work(run);
     } catch (error) {
       if (!run.aborted) this.fail(error);
-    }
-  }
-
-  private async checkModels(plan: Plan, run: Run): Promise<void> {
-    for (const id of new Set(plan.models)) {
-      const status = await this.deps.client.modelStatus(id, run.signal).catch((error: unknown) => {
-        if (error instanceof ApiError && error.status === 404) return { downloaded: true };
-        throw error;
-      });
-      if (status.downloaded) continue;
-      throw new SessionFailure({
-        title: 'Model files are missing',
-        reason: `The server does not have the model files of “${id}” yet.`,
-        hint: 'Download them on the server, or choose a pipeline that needs no download.',
-      });
     }
   }
 

@@ -5,6 +5,7 @@
 export type Phase =
   | 'idle'
   | 'checking'
+  | 'preparing'
   | 'loading'
   | 'connecting'
   | 'streaming'
@@ -39,6 +40,7 @@ export interface SessionState {
 
 export type SessionEvent =
   | { type: 'start' }
+  | { type: 'ask' }
   | { type: 'load' }
   | { type: 'stage'; stage: string | null }
   | { type: 'connect' }
@@ -60,7 +62,7 @@ export const IDLE: SessionState = {
   pausedBefore: false,
 };
 
-const BUSY: ReadonlySet<Phase> = new Set(['checking', 'loading', 'connecting', 'reconnecting']);
+const BUSY: ReadonlySet<Phase> = new Set(['checking', 'preparing', 'loading', 'connecting', 'reconnecting']);
 const LIVE: ReadonlySet<Phase> = new Set(['streaming', 'paused']);
 
 /** On its way to a stream; only Cancel is offered. */
@@ -85,9 +87,11 @@ function enter(state: SessionState, phase: Phase, change: Partial<SessionState> 
 /** Events of an attempt that is under way; a reconnect keeps its phase while they happen. */
 function progress(state: SessionState, event: SessionEvent): SessionState {
   switch (event.type) {
+    case 'ask':
+      return state.phase === 'checking' ? enter(state, 'preparing') : state;
     case 'load':
       if (state.phase === 'reconnecting') return state;
-      return state.phase === 'checking' || isLive(state.phase)
+      return state.phase === 'checking' || state.phase === 'preparing' || isLive(state.phase)
         ? enter(state, 'loading', { pausedBefore: state.phase === 'paused' })
         : state;
     case 'stage':

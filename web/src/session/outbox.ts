@@ -45,6 +45,12 @@ export class Outbox {
     else this.timer = setTimeout(() => this.flush(), due);
   }
 
+  /** Takes back a value of the whole chain that is not on its way yet. */
+  drop(key: string): void {
+    const values = this.waiting.get('');
+    if (values) delete values[key];
+  }
+
   /** Forgets everything queued and remembered. */
   clear(): void {
     if (this.timer !== null) clearTimeout(this.timer);

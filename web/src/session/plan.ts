@@ -2,6 +2,8 @@
 // From settings to requests: the chain with its load parameters, and the initial parameters of the
 // offer. Pure functions.
 import { plainFields, loadParams, modeOf, runtimeValues, valueOf } from '../schema/values';
+import { initialImages, NO_IMAGES, type Images } from '../schema/images';
+import { scaleMessage, type Lora } from '../schema/loras';
 import { activePrompts, effectiveBlend, type PromptSettings } from '../schema/prompts';
 import type { HardwareInfo, LoadItem, Mode, PipelineSchema, Values } from './types';
 
@@ -22,6 +24,9 @@ export interface PlanInput {
   overridesOf: (pipelineId: string, mode: Mode) => Values;
   prompts: PromptSettings;
   hardware: HardwareInfo | null;
+  /** Adapters and pictures, by pipeline. */
+  loras: Readonly<Record<string, Lora[]>>;
+  images: Readonly<Record<string, Images>>;
 }
 
 export interface Plan {
@@ -102,6 +107,7 @@ export function makePlan(input: PlanInput): Plan {
     if (Object.keys(values).length > 0) nodeValues[node.nodeId] = values;
   }
   const video = input.mode === 'video';
+  const loras = input.main.supports_lora ? (input.loras[input.main.id] ?? []) : [];
   const vaceOn =
     input.main.supports_vace === true &&
     main !== undefined &&
@@ -110,13 +116,21 @@ export function makePlan(input: PlanInput): Plan {
     items: chain.map((node) => ({
       node_id: node.nodeId,
       pipeline_id: node.schema.id,
-      load_params: loadParams(node.schema, node.mode, node.overrides, input.hardware),
+      load_params: loadParams(
+        node.schema,
+        node.mode,
+        node.overrides,
+        input.hardware,
+        node.role === 'main' ? loras : [],
+      ),
     })),
     initial: {
       input_mode: input.mode,
       ...promptValues(input),
       ...(main ? runtimeValues(main.schema, main.mode, main.overrides, input.hardware) : {}),
       ...(input.main.supports_vace ? { vace_enabled: vaceOn } : {}),
+      ...(vaceOn ? initialImages(input.images[input.main.id] ?? NO_IMAGES) : {}),
+      ...scaleMessage(loras),
       pipeline_ids: chain.map((node) => node.nodeId),
       recording: false,
     },

@@ -17,6 +17,9 @@ export interface Health {
 export interface HardwareInfo {
   vram_gb?: number | null;
   gpu_name?: string | null;
+  cpu_name?: string | null;
+  cpu_count?: number | null;
+  total_ram_mb?: number | null;
 }
 
 export interface UiHints {
@@ -61,6 +64,8 @@ export interface PipelineSchema {
   version: string;
   docs_url?: string | null;
   estimated_vram_gb?: number | null;
+  /** What a frame costs without a GPU at the default size; servers of ours tell. */
+  estimated_cpu_seconds_per_frame?: number | null;
   requires_models?: boolean;
   supported_modes?: Mode[];
   default_mode?: Mode;
@@ -98,8 +103,43 @@ export interface LoadItem {
   load_params: Values;
 }
 
+export interface DownloadProgress {
+  is_downloading: boolean;
+  /** Of the artifact in progress. */
+  percentage?: number;
+  current_artifact?: string | null;
+  error?: string | null;
+  /** Bytes of that artifact on disk, and its size; servers of ours tell. */
+  downloaded_bytes?: number | null;
+  total_bytes?: number | null;
+}
+
 export interface ModelStatus {
   downloaded: boolean;
+  progress?: DownloadProgress | null;
+  /** Artifacts with missing files, their folder and its free space; servers of ours tell. */
+  missing?: string[];
+  folder?: string | null;
+  free_bytes?: number | null;
+}
+
+export interface LoraFile {
+  name: string;
+  /** The value that names the file in requests. */
+  path: string;
+  size_mb: number;
+  folder?: string | null;
+}
+
+export type AssetType = 'image' | 'video' | 'audio';
+
+export interface Asset {
+  name: string;
+  path: string;
+  size_mb: number;
+  folder?: string | null;
+  type: AssetType;
+  created_at: number;
 }
 
 export interface IceServer {

@@ -3,8 +3,16 @@
 // the user changes, and follows what the server reports.
 import { fitAspect, sizeMultiple, type Size } from '../schema/resolution';
 import { fieldName, toField, visibleFields, wireName, words } from '../schema/fields';
-import { promptMessage, type PromptSettings } from '../schema/prompts';
-import { modeOf, sameValue, valueOf } from '../schema/values';
+import { frameMessage, NO_IMAGES, referenceMessage, type Images } from '../schema/images';
+import { isLive as isLiveLora, scaleMessage, type Lora } from '../schema/loras';
+import {
+  activePrompts,
+  promptMessage,
+  remember,
+  transitionDefaults,
+  transitionSteps,
+} from '../schema/prompts';
+import { loadParams, modeOf, runtimeValues, sameValue, valueOf } from '../schema/values';
 import { httpClient } from '../session/client';
 import { PeerConnection } from '../session/connection';
 import type { ControllerState } from '../session/controller-input';
@@ -15,9 +23,20 @@ import { chainOf, makePlan, type ChainNode, type Plan, type PlanInput } from '..
 import { NO_STATS, StatsMeter } from '../session/stats';
 import type { Mode, ParameterError, PipelineSchema, ServerMessage, Values } from '../session/types';
 import { choosePipeline, loadSchemas, useServer } from './server';
-import { clearOverrides, setOverride, setPrompts, useSettings, valuesKey } from './settings';
+import {
+  clearOverrides,
+  setImages,
+  setLoras,
+  setOverride,
+  setPrompts,
+  useSettings,
+  valuesKey,
+} from './settings';
 import { useSession } from './session';
+import { addFigures, clearFigures, readServerFigures } from './figures';
+import { prepare } from './preflight';
 import { acquireTrack, onFileSize, onTrack } from './source';
+import { addMoment, beginTimeline, exportTimeline } from './timeline';
 import { notify } from './toasts';
 
 const outbox = new Outbox();
@@ -45,6 +64,8 @@ function planInput(): PlanInput {
     overridesOf: (id, mode) => settings.overrides[valuesKey(id, mode)] ?? {},
     prompts: settings.prompts,
     hardware,
+    loras: settings.loras,
+    images: settings.images,
   };
 }
 
@@ -128,6 +149,7 @@ export const lifecycle = new Lifecycle({
   open: (options) => PeerConnection.open(options),
   outbox,
   plan: currentPlan,
+  prepare,
   acquireTrack,
   reloadServer: () => loadSchemas(),
   onState: (state) => {
@@ -137,8 +159,12 @@ export const lifecycle = new Lifecycle({
   },
   onStream: (stream) => useSession.setState({ stream }),
   onLoaded: (items, status) => {
+    const texts = items ? activePrompts(useSettings.getState().prompts.items) : [];
+    useSettings.setState((data) => ({ history: remember(data.history, texts) }));
+    if (items) beginTimeline({ prompts: texts, steps: 0, method: null });
     useSession.setState({
       loaded: items,
+      applied: texts,
       producesAudio: status?.produces_audio === true,
       fieldErrors: {},
     });
@@ -213,22 +239,82 @@ export function resetCache(): void {
   outbox.set({ reset_cache: true });
 }
 
-export function submitPrompts(prompts: PromptSettings): void {
+const SEED_END = 2 ** 31;
+
+/** Another start of the random numbers; a running stream begins anew with it. */
+export function newSeed(node: ChainNode, key: string): void {
+  setValues(node, { [key]: Math.floor(Math.random() * SEED_END) });
+  const field = visibleFields(node.schema, node.mode).find((entry) => entry.key === key);
+  if (field && !field.load && isLive(lifecycle.state.phase)) resetCache();
+}
+
+/** The adapters of the running session as they were loaded. */
+function loadedLoras(pipelineId: string): unknown {
+  return useSession
+    .getState()
+    .loaded?.find((item) => item.pipeline_id === pipelineId)?.load_params['loras'];
+}
+
+/** Whether a change of this adapter's scale reaches the running session. */
+export function loraIsLive(pipelineId: string, path: string): boolean {
+  return isLiveLora(loadedLoras(pipelineId), path);
+}
+
+/** Keeps the adapters; `send` also tells the scales that change live. */
+export function changeLoras(pipelineId: string, loras: Lora[], send: boolean): void {
+  setLoras(pipelineId, loras);
+  if (!send || !isLive(lifecycle.state.phase)) return;
+  const loaded = loadedLoras(pipelineId);
+  const message = scaleMessage(loras.filter((lora) => isLiveLora(loaded, lora.path)));
+  if (message) outbox.set(message);
+}
+
+function imagesOf(pipelineId: string): Images {
+  return useSettings.getState().images[pipelineId] ?? NO_IMAGES;
+}
+
+/** Keeps the reference pictures; a running session gets them with its next chunk. */
+export function changeReferences(pipelineId: string, references: string[]): void {
+  setImages(pipelineId, { references });
+  sendReferences(pipelineId);
+}
+
+export function sendReferences(pipelineId: string): void {
+  if (isLive(lifecycle.state.phase)) outbox.set(referenceMessage(imagesOf(pipelineId)));
+}
+
+/** Makes the next chunk begin or end with the chosen pictures. */
+export function sendFrames(pipelineId: string): void {
+  const message = frameMessage(imagesOf(pipelineId));
+  if (message && isLive(lifecycle.state.phase)) outbox.set(message);
+}
+
+/** Sends the prompts as set now; nothing happens without a session or without a text. */
+export function submitPrompts(how: 'transition' | 'cut' = 'transition'): void {
   const schema = chosenPipeline();
-  if (!schema || !useSession.getState().loaded) return;
+  const { prompts } = useSettings.getState();
+  const texts = activePrompts(prompts.items);
+  if (!schema || texts.length === 0 || !useSession.getState().loaded) return;
+  const defaults = transitionDefaults(schema, chosenMode(schema));
+  const message = promptMessage(prompts, defaults, how);
+  // The two forms exclude each other: what waits of the other would come after this one.
+  outbox.drop('transition' in message ? 'prompts' : 'transition');
+  outbox.set(message);
+  const steps = how === 'cut' ? 0 : transitionSteps(prompts, defaults);
+  const method = steps > 0 ? (prompts.temporal ?? defaults.method) : null;
+  addMoment({ prompts: texts, steps, method });
+  useSession.setState({ applied: texts });
+  useSettings.setState((data) => ({ history: remember(data.history, texts) }));
+}
+
+/** Writes the session's prompts and settings to a timeline file. */
+export function saveTimeline(): void {
+  const schema = chosenPipeline();
+  if (!schema) return;
   const mode = chosenMode(schema);
-  const steps = schema.mode_defaults?.[mode]?.['default_temporal_interpolation_steps'];
-  outbox.set(
-    promptMessage(
-      prompts,
-      {
-        steps:
-          typeof steps === 'number' ? steps : (schema.default_temporal_interpolation_steps ?? null),
-        method: schema.default_temporal_interpolation_method ?? null,
-      },
-      valueFor(schema, mode, 'denoising_steps'),
-    ),
-  );
+  const keys = Object.keys(schema.config_schema?.properties ?? {});
+  const values = Object.fromEntries(keys.map((key) => [key, valueFor(schema, mode, key)]));
+  exportTimeline({ pipelineId: schema.id, mode, values });
 }
 
 export function sendController(state: ControllerState): void {
@@ -287,9 +373,46 @@ export function choosePipelineId(id: string): void {
   lifecycle.dismiss();
 }
 
-export function chooseMode(schema: PipelineSchema, mode: Mode): void {
-  if (!isAtRest(lifecycle.state.phase)) return;
+/** Changes the input mode; a running session follows with its next chunk. */
+export async function chooseMode(schema: PipelineSchema, mode: Mode): Promise<void> {
+  const { phase } = lifecycle.state;
+  if (!isAtRest(phase) && !isLive(phase)) return;
+  const connection = lifecycle.current;
+  if (isLive(phase) && connection) {
+    try {
+      await connection.replaceTrack(mode === 'video' ? await acquireTrack() : null);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      notify('error', 'The input was not switched', reason);
+      return;
+    }
+    if (lifecycle.current !== connection) return;
+    keepLoaded(schema, mode);
+  }
   useSettings.setState((data) => ({ modes: { ...data.modes, [schema.id]: mode } }));
+  if (!isLive(lifecycle.state.phase)) return;
+  const { overrides } = useSettings.getState();
+  const own = overrides[valuesKey(schema.id, mode)] ?? {};
+  outbox.set({
+    input_mode: mode,
+    ...runtimeValues(schema, mode, own, useServer.getState().hardware),
+  });
+}
+
+/** Load settings of `mode` become those that run, so that a switch asks for no reload. */
+function keepLoaded(schema: PipelineSchema, mode: Mode): void {
+  const running = useSession.getState().loaded?.find((item) => item.pipeline_id === schema.id);
+  if (!running) return;
+  const own = useSettings.getState().overrides[valuesKey(schema.id, mode)] ?? {};
+  const wanted = loadParams(schema, mode, own, useServer.getState().hardware);
+  const changed = Object.keys(wanted).filter(
+    (key) => key in running.load_params && !sameValue(wanted[key], running.load_params[key]),
+  );
+  setOverride(
+    schema.id,
+    mode,
+    Object.fromEntries(changed.map((key) => [key, running.load_params[key]])),
+  );
 }
 
 const meter = new StatsMeter();
@@ -299,10 +422,20 @@ let metered: unknown = null;
 async function readStats(): Promise<void> {
   const connection = lifecycle.current;
   if (!connection || !isLive(lifecycle.state.phase) || document.hidden) return;
-  if (metered !== connection) meter.reset();
+  if (metered !== connection) {
+    meter.reset();
+    clearFigures();
+  }
   metered = connection;
-  const sample = await connection.sample(performance.now());
-  if (lifecycle.current === connection) useSession.setState({ stats: meter.add(sample) });
+  const open = useSettings.getState().view.figures;
+  const [sample] = await Promise.all([
+    connection.sample(performance.now()),
+    open && connection.sessionId !== null ? readServerFigures(connection.sessionId) : null,
+  ]);
+  if (lifecycle.current !== connection) return;
+  const stats = meter.add(sample);
+  useSession.setState({ stats });
+  addFigures(stats);
 }
 
 export function startController(): () => void {

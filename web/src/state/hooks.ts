@@ -2,6 +2,7 @@
 // Derived state for components: the chosen pipeline, its chain, single values, pending changes.
 import { useMemo } from 'react';
 import { layout, type Field, type Item } from '../schema/fields';
+import { loadIdentity } from '../schema/loras';
 import { defaultValue, modeOf, sameValue, valueOf } from '../schema/values';
 import { chainOf, makePlan, type ChainNode } from '../session/plan';
 import { isAtRest } from '../session/machine';
@@ -41,6 +42,8 @@ export function useChain(): ChainNode[] {
       overridesOf: () => ({}),
       prompts: DEFAULT_SETTINGS.prompts,
       hardware: null,
+      loras: {},
+      images: {},
     });
   }, [main, mode, schemas, pre, post]);
 }
@@ -87,7 +90,12 @@ export function countChanges(before: readonly LoadItem[], after: readonly LoadIt
     const old = before.find((candidate) => candidate.node_id === item.node_id);
     if (!old) continue;
     for (const key of new Set([...Object.keys(item.load_params), ...Object.keys(old.load_params)])) {
-      if (!sameValue(item.load_params[key], old.load_params[key])) count++;
+      // Each adapter carries its own mode.
+      if (key === 'lora_merge_mode') continue;
+      const [now, then] = [item.load_params[key], old.load_params[key]];
+      const same =
+        key === 'loras' ? sameValue(loadIdentity(now), loadIdentity(then)) : sameValue(now, then);
+      if (!same) count++;
     }
   }
   return count;
@@ -111,6 +119,8 @@ export function usePendingCount(): number {
     overridesOf: (id, ofMode) => settings.overrides[valuesKey(id, ofMode)] ?? {},
     prompts: settings.prompts,
     hardware,
+    loras: settings.loras,
+    images: settings.images,
   });
   return countChanges(loaded, plan.items);
 }

@@ -4,7 +4,7 @@
 import { create } from 'zustand';
 import { IDLE, type SessionState } from '../session/machine';
 import { NO_STATS, type Stats } from '../session/stats';
-import type { LoadItem } from '../session/types';
+import type { LoadItem, PromptItem } from '../session/types';
 
 export interface SessionData {
   state: SessionState;
@@ -12,6 +12,8 @@ export interface SessionData {
   stream: MediaStream | null;
   /** What the server has loaded for this session. */
   loaded: LoadItem[] | null;
+  /** Prompts the session was given last. */
+  applied: PromptItem[];
   producesAudio: boolean;
   /** Why the server refused a value, by field key. */
   fieldErrors: Record<string, string>;
@@ -26,6 +28,7 @@ export const useSession = create<SessionData>(() => ({
   stats: NO_STATS,
   stream: null,
   loaded: null,
+  applied: [],
   producesAudio: false,
   fieldErrors: {},
   hasPicture: false,

@@ -2,13 +2,17 @@
 // What the user chose, kept in the browser: pipeline, mode, values per pipeline and mode, chain,
 // prompts, source and view. Written to local storage after each change, read once at start.
 import { create } from 'zustand';
-import type { PromptSettings } from '../schema/prompts';
-import type { Mode, Values } from '../session/types';
+import { NO_IMAGES, type Images } from '../schema/images';
+import type { Lora } from '../schema/loras';
+import { PROMPTS_MAX, type PromptSettings } from '../schema/prompts';
+import type { Mode, PromptItem, Values } from '../session/types';
 
 export type SourceKind = 'camera' | 'file';
 
 export interface ViewSettings {
   stats: boolean;
+  /** The statistics panel. */
+  figures: boolean;
   logs: boolean;
   leftOpen: boolean;
   rightOpen: boolean;
@@ -24,13 +28,17 @@ export interface SettingsData {
   overrides: Record<string, Values>;
   pre: Record<string, string[]>;
   post: Record<string, string[]>;
+  /** Adapters and pictures, by pipeline. */
+  loras: Record<string, Lora[]>;
+  images: Record<string, Images>;
   prompts: PromptSettings;
+  /** Prompts that were used, newest first. */
+  history: PromptItem[][];
   source: { kind: SourceKind; deviceId: string | null; sample: string };
   view: ViewSettings;
 }
 
-export const DEFAULT_PROMPT =
-  'A paper lantern drifts over a still lake at dusk, soft light, slow camera';
+export const DEFAULT_PROMPT = 'Slow blue ocean waves at night';
 
 export const DEFAULT_SETTINGS: SettingsData = {
   pipelineId: null,
@@ -38,14 +46,17 @@ export const DEFAULT_SETTINGS: SettingsData = {
   overrides: {},
   pre: {},
   post: {},
+  loras: {},
+  images: {},
   prompts: {
     items: [{ text: DEFAULT_PROMPT, weight: 100 }],
     blend: 'linear',
-    temporal: 'slerp',
+    temporal: null,
     steps: null,
   },
+  history: [],
   source: { kind: 'file', deviceId: null, sample: 'orbit' },
-  view: { stats: false, logs: false, leftOpen: true, rightOpen: true, leftWidth: null, rightWidth: null },
+  view: { stats: false, figures: false, logs: false, leftOpen: true, rightOpen: true, leftWidth: null, rightWidth: null },
 };
 
 const STORAGE_KEY = 'scope.settings.v1';
@@ -70,8 +81,9 @@ export function parseSettings(text: string | null): SettingsData {
       ...data,
       prompts:
         Array.isArray(items) && items.length > 0
-          ? { ...DEFAULT_SETTINGS.prompts, ...data.prompts }
+          ? { ...DEFAULT_SETTINGS.prompts, ...data.prompts, items: items.slice(0, PROMPTS_MAX) }
           : DEFAULT_SETTINGS.prompts,
+      history: Array.isArray(data.history) ? data.history : [],
       source: { ...DEFAULT_SETTINGS.source, ...data.source },
       view: { ...DEFAULT_SETTINGS.view, ...data.view },
     };
@@ -126,6 +138,19 @@ export function clearOverrides(pipelineId: string, mode: Mode, keys?: readonly s
     );
     return { overrides: { ...data.overrides, [key]: Object.fromEntries(left) } };
   });
+}
+
+export function setLoras(pipelineId: string, loras: Lora[]): void {
+  useSettings.setState((data) => ({ loras: { ...data.loras, [pipelineId]: loras } }));
+}
+
+export function setImages(pipelineId: string, change: Partial<Images>): void {
+  useSettings.setState((data) => ({
+    images: {
+      ...data.images,
+      [pipelineId]: { ...NO_IMAGES, ...data.images[pipelineId], ...change },
+    },
+  }));
 }
 
 export function setPrompts(change: Partial<PromptSettings>): void {

@@ -11,6 +11,8 @@ interface SliderProps {
   disabled?: boolean;
   valueText?: string;
   onChange: (value: number) => void;
+  /** The thumb was released, or a key moved it. */
+  onCommit?: (value: number) => void;
 }
 
 export function Slider({
@@ -22,6 +24,7 @@ export function Slider({
   disabled = false,
   valueText,
   onChange,
+  onCommit,
 }: SliderProps) {
   return (
     <RadixSlider.Root
@@ -31,6 +34,7 @@ export function Slider({
       step={step}
       disabled={disabled}
       onValueChange={([next]) => next !== undefined && onChange(next)}
+      onValueCommit={([next]) => next !== undefined && onCommit?.(next)}
       className="group relative flex h-6 w-full touch-none items-center select-none data-[disabled]:opacity-45 max-lg:h-9"
     >
       <RadixSlider.Track className="relative h-1 grow rounded-full bg-line-strong">

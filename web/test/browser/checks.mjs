@@ -130,7 +130,7 @@ export const CHECKS = {
     await message(page, (entry) => entry.transition?.target_prompts.length === 2 && entry.transition.num_steps === 4, 'transition');
     await id(page, 'prompt-weight-0').getByRole('slider').focus();
     await page.keyboard.press('Home');
-    await message(page, (entry) => entry.transition?.target_prompts[1]?.weight === 100, 'weight');
+    await message(page, (entry) => entry.prompts?.[1]?.weight === 100, 'weight');
   },
 
   'video mode sends the sample clip': async ({ page, fake }) => {

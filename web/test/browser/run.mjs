@@ -5,12 +5,14 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startFakeServer } from '../fake-server.mjs';
 import { chromiumPath, launch } from './browser.mjs';
-import { CHECKS } from './checks.mjs';
+import { CHECKS as BASIC } from './checks.mjs';
+import { CHECKS as GENERATE } from './checks-generate.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const dist = process.env.SCOPE_WEB_DIST ?? join(here, '../../dist');
-const only = process.argv[2];
-const names = Object.keys(CHECKS).filter((name) => !only || name.includes(only));
+const CHECKS = { ...BASIC, ...GENERATE };
+const only = process.argv[2]?.split('|');
+const names = Object.keys(CHECKS).filter((name) => !only || only.some((part) => name.includes(part)));
 const missing = !chromiumPath() ? 'no Chromium' : !existsSync(join(dist, 'index.html')) ? 'not built' : null;
 
 console.log(`1..${names.length}`);

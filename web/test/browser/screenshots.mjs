@@ -3,6 +3,7 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { MINI, SCHEMAS } from '../fake-schemas.mjs';
 import { startFakeServer } from '../fake-server.mjs';
 import { launch } from './browser.mjs';
 
@@ -60,6 +61,39 @@ const STATES = {
     await begin(page, fake, 'dreamer');
     await id(page, 'prompt-add').click();
     await id(page, 'prompt-input-1').fill('The same lake under falling snow, grey morning');
+  },
+  mini: async (page, fake) => {
+    fake.state.schemas = { mini: MINI, ...SCHEMAS };
+    await begin(page, fake, 'mini');
+  },
+  pictures: async (page, fake) => {
+    await begin(page, fake, 'dreamer', {
+      loras: { dreamer: [{ path: '/srv/models/lora/ink.safetensors', scale: 0.8, mode: 'runtime_peft' }] },
+      images: { dreamer: { references: ['/srv/assets/hills.png'], first: null, last: '/srv/assets/hills.png' } },
+    });
+    await id(page, 'references-send').scrollIntoViewIfNeeded();
+  },
+  download: async (page, fake) => {
+    fake.state.schemas = { ...SCHEMAS, dreamer: { ...SCHEMAS.dreamer, requires_models: true, estimated_cpu_seconds_per_frame: 41 } };
+    Object.assign(fake.state, { downloaded: false, bytesPerPoll: 2e8 });
+    await begin(page, fake, 'dreamer');
+    await id(page, 'start-stream-button').click();
+    await id(page, 'download-agree').click();
+    await id(page, 'download-progress').filter({ hasText: 'left' }).waitFor();
+  },
+  statistics: async (page, fake) => {
+    await begin(page, fake, 'dreamer', { view: { figures: true } });
+    await stream(page);
+    const labels = await page.evaluate(() => `session="${window.__ui.state().sessionId}",node="dreamer",pipeline="dreamer"`);
+    const parts = { text: 0.2, denoise_1: 1.6, denoise_2: 1.5, cache: 0.8, decode: 1.1, colour: 0.1 };
+    fake.state.metrics = [
+      `scope_stage_process_seconds{${labels}} 0.54`,
+      ...Object.entries(parts).flatMap(([part, seconds]) => [
+        `scope_stage_part_seconds_total{${labels},part="${part}"} ${seconds}`,
+        `scope_stage_part_chunks_total{${labels},part="${part}"} 10`,
+      ]),
+    ].join('\n');
+    await id(page, 'stage-dreamer').waitFor();
   },
   pending: async (page, fake) => {
     await begin(page, fake, 'dreamer');

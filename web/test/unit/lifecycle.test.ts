@@ -15,7 +15,11 @@ function setUp(change: Partial<Client> = {}, planChange: Partial<Plan> = {}) {
   const sent: Values[] = [];
   const opened: ConnectionOptions[] = [];
   const closed: number[] = [];
-  const behaviour = { connects: true, open: true };
+  const behaviour = {
+    connects: true,
+    open: true,
+    prepare: (async () => undefined) as (ask: () => void, signal: AbortSignal) => Promise<void>,
+  };
   const plan: Plan = {
     items: [{ node_id: 'a', pipeline_id: 'a', load_params: {} }],
     initial: { input_mode: 'text', speed: 1 },
@@ -30,6 +34,7 @@ function setUp(change: Partial<Client> = {}, planChange: Partial<Plan> = {}) {
     client,
     outbox,
     plan: () => plan,
+    prepare: async (_plan, ask, signal) => behaviour.prepare(ask, signal),
     open: async (options) => {
       if (!behaviour.open) throw new ApiError(0, 'down');
       const number = opened.push(options);
@@ -88,10 +93,33 @@ describe('start', () => {
     expect(t.last()).toMatchObject({ iceServers: [], track: { kind: 'video' } });
   });
 
-  it('tells which models are missing before loading', async () => {
-    const t = setUp({ modelStatus: async () => ({ downloaded: false }) }, { models: ['big'] });
-    await t.lifecycle.start();
-    expect(t.lifecycle.state.error?.reason).toContain('big');
+  it('waits for the user before loading, and loads when everything is settled', async () => {
+    const t = setUp();
+    let settled: () => void = () => undefined;
+    t.behaviour.prepare = (ask) => {
+      ask();
+      return new Promise((resolve) => (settled = resolve));
+    };
+    void t.lifecycle.start();
+    await settle();
+    expect(t.lifecycle.state.phase).toBe('preparing');
+    expect(t.client.load).not.toHaveBeenCalled();
+    settled();
+    await settle();
+    expect(t.lifecycle.state.phase).toBe('streaming');
+  });
+
+  it('goes back to rest when the user says no', async () => {
+    const t = setUp();
+    t.behaviour.prepare = (ask, signal) => {
+      ask();
+      return new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('no'))));
+    };
+    void t.lifecycle.start();
+    await settle();
+    t.lifecycle.stop();
+    await settle();
+    expect(t.lifecycle.state).toMatchObject({ phase: 'idle', error: null });
     expect(t.client.load).not.toHaveBeenCalled();
   });
 

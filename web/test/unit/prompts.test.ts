@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
-import { addPrompt, promptMessage, removePrompt, setShare, shares } from '../../src/schema/prompts';
+import { addPrompt, promptMessage, remember, removePrompt, setShare, shares, transitionDefaults } from '../../src/schema/prompts';
+import { schema } from './fixtures';
 
 const item = (text: string, weight: number) => ({ text, weight });
 const settings = { items: [item('a', 100)], blend: 'slerp' as const, temporal: 'slerp' as const, steps: null };
@@ -23,29 +24,53 @@ describe('prompt weights', () => {
     expect(shares(two)).toEqual([50, 50]);
     expect(removePrompt(two, 1)).toEqual([item('a', 100)]);
     expect(removePrompt([item('a', 100)], 0)).toHaveLength(1);
+    const four = [1, 2, 3, 4].map((n) => item(String(n), 25));
+    expect(addPrompt(four)).toHaveLength(4);
   });
 });
 
 describe('promptMessage', () => {
   it('is a transition when steps are set', () => {
-    expect(promptMessage(settings, { steps: 4, method: 'slerp' }, [1000])).toEqual({
+    expect(promptMessage(settings, { steps: 4, method: 'slerp' }, 'transition')).toEqual({
       transition: { target_prompts: [item('a', 100)], num_steps: 4, temporal_interpolation_method: 'slerp' },
+    });
+    const blend = { ...settings, items: [item('a', 70), item('b', 30)], temporal: null, steps: 2 };
+    expect(promptMessage(blend, { steps: 4, method: 'linear' }, 'transition')).toEqual({
+      transition: { target_prompts: blend.items, num_steps: 2, temporal_interpolation_method: 'linear' },
+      prompt_interpolation_method: 'slerp',
     });
   });
 
   it('is a cut without transitions, with linear blend for one prompt', () => {
-    expect(promptMessage(settings, { steps: 0, method: 'slerp' }, [1000])).toEqual({
-      prompts: [item('a', 100)],
-      prompt_interpolation_method: 'linear',
-      denoising_step_list: [1000],
-    });
-    const cut = { ...settings, steps: 0 };
-    expect(promptMessage(cut, { steps: 4, method: 'slerp' }, null)).toHaveProperty('prompts');
+    const cut = { prompts: [item('a', 100)], prompt_interpolation_method: 'linear' };
+    expect(promptMessage(settings, { steps: 0, method: 'slerp' }, 'transition')).toEqual(cut);
+    expect(promptMessage(settings, { steps: null, method: null }, 'transition')).toEqual(cut);
+    expect(promptMessage(settings, { steps: 4, method: 'slerp' }, 'cut')).toEqual(cut);
+    const none = { ...settings, steps: 0 };
+    expect(promptMessage(none, { steps: 4, method: 'slerp' }, 'transition')).toEqual(cut);
   });
 
   it('drops empty texts', () => {
     const items = [item('a', 50), item('  ', 50)];
-    const message = promptMessage({ ...settings, items }, { steps: null, method: null }, null);
+    const message = promptMessage({ ...settings, items }, { steps: null, method: null }, 'cut');
     expect(message['prompts']).toEqual([item('a', 50)]);
+  });
+});
+
+describe('transition defaults', () => {
+  it('are those of the mode, else of the pipeline', () => {
+    const entry = { ...schema('dreamer'), mode_defaults: { video: { default_temporal_interpolation_steps: 0 } } };
+    expect(transitionDefaults(entry, 'text')).toEqual({ steps: 4, method: 'slerp' });
+    expect(transitionDefaults(entry, 'video').steps).toBe(0);
+  });
+});
+
+describe('history', () => {
+  it('moves what is used again to the front and keeps thirty', () => {
+    const [a, b] = [[item('a', 100)], [item('b', 100)]];
+    expect(remember([a, b], [item('b', 100)])).toEqual([b, a]);
+    const many = Array.from({ length: 40 }, (_, i) => [item(String(i), 100)]);
+    expect(remember(many, [item('new', 100)])).toHaveLength(30);
+    expect(remember([a], [])).toEqual([a]);
   });
 });

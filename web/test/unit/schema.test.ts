@@ -13,7 +13,7 @@ describe('fields', () => {
   it('draws only properties with ui, sorted by order, then key', () => {
     const keys = visibleFields(schema('dreamer'), 'video').map((field) => field.key);
     expect(keys).toEqual([
-      'vace_context_scale', 'vae_type', 'height', 'width', 'base_seed', 'manage_cache',
+      'vace_context_scale', 'lora_merge_strategy', 'vae_type', 'height', 'width', 'base_seed', 'manage_cache',
       'denoising_steps', 'noise_controller', 'noise_scale', 'quantization',
     ]);
   });
@@ -27,9 +27,9 @@ describe('fields', () => {
     const items = layout(schema('dreamer'), 'video', 'configuration');
     const blocks = items.filter((item) => item.type === 'block');
     expect(blocks.map((block) => block.component)).toEqual([
-      'vace', 'resolution', 'cache', 'denoising_steps', 'noise', 'quantization',
+      'vace', 'lora', 'resolution', 'cache', 'denoising_steps', 'noise', 'quantization',
     ]);
-    expect(blocks[1]?.fields.map((field) => field.key)).toEqual(['height', 'width']);
+    expect(blocks[2]?.fields.map((field) => field.key)).toEqual(['height', 'width']);
   });
 
   it('never drops a field with an unknown component', () => {
@@ -122,6 +122,7 @@ describe('numbers', () => {
 describe('resolution', () => {
   it('rounds to the grid inside the limits', () => {
     expect(sizeMultiple(16, null)).toBe(16);
+    expect(sizeMultiple(32, null)).toBe(32);
     expect(sizeMultiple(1, null)).toBe(1);
     expect(roundSize({ width: 577, height: 9999 }, 16, 16)).toEqual({ width: 576, height: 2048 });
     expect(roundSize({ width: 1, height: 1 }, 16, 16)).toEqual({ width: 16, height: 16 });
@@ -167,10 +168,11 @@ describe('values', () => {
 
   it('separates load from runtime values', () => {
     const load = loadParams(dreamer, 'video', { base_seed: 7 }, null);
-    expect(load).toMatchObject({ base_seed: 7, width: 512, height: 512, vae_type: 'wan', vace_enabled: false });
+    expect(load).toMatchObject({ width: 512, height: 512, vae_type: 'wan', vace_enabled: false });
     expect(load).not.toHaveProperty('denoising_steps');
-    const runtime = runtimeValues(dreamer, 'video', {}, null);
-    expect(runtime).toMatchObject({ denoising_step_list: [1000, 750], noise_scale: 0.7, manage_cache: true, kv_cache_attention_bias: 1 });
+    expect(load).not.toHaveProperty('lora_merge_strategy');
+    const runtime = runtimeValues(dreamer, 'video', { base_seed: 7 }, null);
+    expect(runtime).toMatchObject({ base_seed: 7, denoising_step_list: [1000, 750], noise_scale: 0.7, manage_cache: true, kv_cache_attention_bias: 1 });
     expect(runtime).not.toHaveProperty('width');
   });
 

@@ -8,6 +8,7 @@ import { IDLE, transition, type SessionEvent, type SessionState } from '../../sr
 import { ACCEPT_MS, INTERVAL_MS, Outbox } from '../../src/session/outbox';
 import { makePlan } from '../../src/session/plan';
 import { backoffMs, isPermanent } from '../../src/session/reconnect';
+import { figuresOf, formatMs, parseMetrics, partLabel } from '../../src/session/metrics';
 import { formatBitrate, formatFps, formatLatency, readSample, StatsMeter } from '../../src/session/stats';
 import type { Values } from '../../src/session/types';
 import { schema, schemas } from './fixtures';
@@ -171,6 +172,8 @@ describe('plan', () => {
     overridesOf: (id: string): Values => (id === 'gray' ? { strength: 0.5 } : {}),
     prompts: { items: [{ text: ' a ', weight: 100 }, { text: '', weight: 0 }], blend: 'slerp' as const, temporal: 'linear' as const, steps: null },
     hardware: null,
+    loras: {},
+    images: {},
   };
 
   it('orders the chain and numbers repeats', () => {
@@ -240,5 +243,34 @@ describe('failures and errors', () => {
   it('puts VP8 first and keeps helper formats', () => {
     const codecs = ['video/VP9', 'video/rtx', 'video/H264', 'video/VP8'].map((mimeType) => ({ mimeType }));
     expect(preferredCodecs(codecs).map((codec) => codec.mimeType)).toEqual(['video/VP8', 'video/H264', 'video/VP9', 'video/rtx']);
+  });
+});
+
+describe('figures of the server', () => {
+  const text = (total: number, chunks: number) => `# HELP x
+process_resident_memory_bytes 4e8
+scope_session_fps_out{session="a"} 24.5
+scope_session_fps_out{session="b"} 3
+scope_session_first_frame_seconds{session="a"} -1
+scope_stage_process_seconds{session="a",node="mini",pipeline="mini"} 0.5
+scope_stage_part_seconds_total{session="a",node="mini",pipeline="mini",part="denoise_1"} ${total}
+scope_stage_part_chunks_total{session="a",node="mini",pipeline="mini",part="denoise_1"} ${chunks}
+odd line
+`;
+
+  it('are those of the session, with the mean since the last look', () => {
+    const first = figuresOf(parseMetrics(text(3, 10)), 'a');
+    expect(first).toMatchObject({ fpsOut: 24.5, fpsIn: null, firstFrame: null, memoryBytes: 4e8 });
+    expect(first?.stages).toMatchObject([{ node: 'mini', seconds: 0.5, parts: [{ name: 'denoise_1', seconds: 0.3 }] }]);
+    const second = figuresOf(parseMetrics(text(4, 12)), 'a', first);
+    expect(second?.stages[0]?.parts[0]?.seconds).toBe(0.5);
+    expect(figuresOf(parseMetrics(text(4, 12)), 'a', second)?.stages[0]?.parts[0]?.seconds).toBe(0.5);
+    expect(figuresOf(parseMetrics(text(4, 12)), 'gone')).toBeNull();
+  });
+
+  it('unescape labels, and have names for people', () => {
+    expect(parseMetrics('m{node="a\\"b\\\\"} 1')[0]?.labels).toEqual({ node: 'a"b\\' });
+    expect([partLabel('denoise_2'), partLabel('decode'), partLabel('odd_part')]).toEqual(['Denoising, step 2', 'Decoder', 'Odd part']);
+    expect([null, 0.0042, 0.25, 2.5, 41].map(formatMs)).toEqual(['n/a', '4.2 ms', '250 ms', '2.5 s', '41 s']);
   });
 });

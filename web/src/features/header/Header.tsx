@@ -13,6 +13,7 @@ import { Logo } from './Logo';
 const PHASES: Record<Phase, { text: string; tone: string }> = {
   idle: { text: 'Ready', tone: 'bg-muted' },
   checking: { text: 'Checking', tone: 'bg-warn animate-breathe' },
+  preparing: { text: 'Waiting', tone: 'bg-warn animate-breathe' },
   loading: { text: 'Loading', tone: 'bg-warn animate-breathe' },
   connecting: { text: 'Connecting', tone: 'bg-warn animate-breathe' },
   streaming: { text: 'Live', tone: 'bg-accent' },

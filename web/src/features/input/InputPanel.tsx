@@ -5,8 +5,10 @@ import { useEffect } from 'react';
 import { cameraSupported } from '../../media/camera';
 import type { ChainNode } from '../../session/plan';
 import type { Mode } from '../../session/types';
+import { isBusy } from '../../session/machine';
 import { chooseMode } from '../../state/controller';
-import { useAtRest, useLayout, useMainNode } from '../../state/hooks';
+import { useLayout, useMainNode } from '../../state/hooks';
+import { useSession } from '../../state/session';
 import { useSettings } from '../../state/settings';
 import { chooseKind, closeSource, openSource, useSource } from '../../state/source';
 import { Hint } from '../../ui/Hint';
@@ -22,23 +24,23 @@ const MODES: Record<Mode, { label: string; icon: React.ReactNode }> = {
 };
 
 function ModePicker({ node }: { node: ChainNode }) {
-  const atRest = useAtRest();
+  const busy = useSession((session) => isBusy(session.state.phase));
   const modes = node.schema.supported_modes ?? [];
   if (modes.length < 2) return null;
   return (
-    <Hint text={atRest ? undefined : 'Stop the stream to change the input mode.'}>
+    <Hint text={busy ? 'Available when the stream runs or rests.' : undefined}>
       <div>
         <Segmented
           label="Input mode"
           testId="input-mode"
           value={node.mode}
-          disabled={!atRest}
+          disabled={busy}
           choices={modes.map((mode) => ({
             value: mode,
             ...MODES[mode],
             testId: `input-mode-${mode}`,
           }))}
-          onChange={(mode) => chooseMode(node.schema, mode)}
+          onChange={(mode) => void chooseMode(node.schema, mode)}
         />
       </div>
     </Hint>

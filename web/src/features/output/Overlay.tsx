@@ -62,6 +62,7 @@ function useSeconds(): number {
 
 const PROGRESS: Partial<Record<SessionState['phase'], string>> = {
   checking: 'Checking the model files',
+  preparing: 'Waiting for you',
   loading: 'Loading the pipeline',
   connecting: 'Connecting',
   stopping: 'Stopping',
@@ -172,6 +173,7 @@ export function Overlay() {
     case 'error':
       return <Centred dim>{state.error && <ErrorCard error={state.error} />}</Centred>;
     case 'checking':
+    case 'preparing':
     case 'loading':
     case 'connecting':
     case 'stopping':

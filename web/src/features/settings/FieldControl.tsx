@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // One schema field as a control, by its kind.
-import { Minus, Plus } from 'lucide-react';
+import { Dices, Minus, Plus } from 'lucide-react';
 import { useState } from 'react';
 import { optionLabel, type Field } from '../../schema/fields';
 import { formatNumber, snap, stepFor } from '../../schema/numbers';
 import type { ChainNode } from '../../session/plan';
-import { setValues } from '../../state/controller';
+import { newSeed, setValues } from '../../state/controller';
 import { useValue } from '../../state/hooks';
 import { IconButton } from '../../ui/Button';
 import { NumberBox } from '../../ui/NumberBox';
@@ -61,6 +61,9 @@ function SliderControl(props: ControlProps) {
   );
 }
 
+/** Properties that start the random numbers. */
+const SEEDS: ReadonlySet<string> = new Set(['base_seed', 'seed']);
+
 function StepperControl(props: ControlProps) {
   const { value, set, shell } = useField(props);
   const [error, setError] = useState<string | null>(null);
@@ -84,13 +87,23 @@ function StepperControl(props: ControlProps) {
             label={label}
             value={current}
             rules={rules}
-            box="w-20 text-center"
+            box="w-22 text-center"
             onChange={set}
             onError={setError}
           />
           <IconButton label={`Increase ${label}`} compact onClick={() => nudge(1)}>
             <Plus size={14} aria-hidden />
           </IconButton>
+          {SEEDS.has(props.field.key) && (
+            <IconButton
+              label="New seed"
+              compact
+              data-testid="new-seed"
+              onClick={() => newSeed(props.node, props.field.key)}
+            >
+              <Dices size={15} aria-hidden />
+            </IconButton>
+          )}
         </>
       }
     />

@@ -3,6 +3,7 @@
 import type { BlockItem, Item } from '../../schema/fields';
 import type { ChainNode } from '../../session/plan';
 import { CacheBlock } from './blocks/CacheBlock';
+import { LoraBlock } from './blocks/LoraBlock';
 import { NoiseBlock } from './blocks/NoiseBlock';
 import { QuantizationBlock } from './blocks/QuantizationBlock';
 import { ResolutionBlock } from './blocks/ResolutionBlock';
@@ -27,6 +28,8 @@ function Block(props: BlockProps) {
       return <NoiseBlock {...props} />;
     case 'quantization':
       return <QuantizationBlock {...props} />;
+    case 'lora':
+      return <LoraBlock {...props} />;
     case 'vace':
       return <VaceBlock {...props} />;
   }

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which pipeline runs, and what it is.
-import { ExternalLink, TriangleAlert } from 'lucide-react';
+import { Download, ExternalLink, TriangleAlert } from 'lucide-react';
+import { useEffect } from 'react';
+import { cpuSeconds, formatGib, formatPace, isShort, memoryNeed, SLOW_S } from '../../schema/estimate';
 import type { PipelineSchema } from '../../session/types';
 import { choosePipelineId } from '../../state/controller';
 import { useAtRest } from '../../state/hooks';
+import { openModels, refreshModels, usePreflight } from '../../state/preflight';
 import { mainPipelines, useServer } from '../../state/server';
+import { Button } from '../../ui/Button';
 import { Hint } from '../../ui/Hint';
 import { Select, type SelectGroup, type SelectOption } from '../../ui/Select';
 import { cn } from '../../ui/cn';
@@ -41,8 +45,9 @@ function Chip({ warn = false, children }: { warn?: boolean; children: React.Reac
 }
 
 function Chips({ schema }: { schema: PipelineSchema }) {
-  const available = useServer((server) => server.hardware?.vram_gb ?? null);
-  const needed = schema.estimated_vram_gb;
+  const hardware = useServer((server) => server.hardware);
+  const need = memoryNeed([schema], hardware);
+  const seconds = cpuSeconds([schema], hardware);
   const modes = schema.supported_modes ?? [];
   return (
     <div className="flex flex-wrap gap-1.5">
@@ -51,14 +56,41 @@ function Chips({ schema }: { schema: PipelineSchema }) {
       {schema.supports_lora && <Chip>LoRA</Chip>}
       {schema.supports_vace && <Chip>VACE</Chip>}
       {schema.produces_audio && <Chip>Audio</Chip>}
-      {typeof needed === 'number' && (
-        <Chip warn={available !== null && available < needed}>
-          {available === null
-            ? `${needed} GB of GPU memory`
-            : `${needed} of ${Math.round(available)} GB of GPU memory`}
+      {need && (
+        <Chip warn={isShort(need)}>
+          {need.availableGb === null
+            ? `${formatGib(need.neededGb)} GB of ${need.where}`
+            : `${formatGib(need.neededGb)} of ${formatGib(need.availableGb)} GB of ${need.where}`}
         </Chip>
       )}
+      {seconds !== null && (
+        <Chip warn={seconds >= SLOW_S}>About {formatPace(seconds)} on this processor</Chip>
+      )}
       {schema.plugin_name && <Chip>{schema.plugin_name}</Chip>}
+    </div>
+  );
+}
+
+/** What is missing before it can start, and the button that fetches it. */
+function Models({ schema }: { schema: PipelineSchema }) {
+  const status = usePreflight((state) => state.known[schema.id]);
+  const running = usePreflight((state) => state.running);
+  useEffect(() => {
+    if (schema.requires_models) refreshModels(schema.id);
+  }, [schema]);
+  if (!schema.requires_models || !status || status.downloaded) return null;
+  return (
+    <div className="flex items-center gap-3 rounded-xl border border-line bg-raised py-1.5 pr-1.5 pl-3">
+      <span className="min-w-0 flex-1 text-soft">
+        {running ? 'Model files are on their way' : 'Model files are missing'}
+      </span>
+      <Button
+        icon={<Download size={14} aria-hidden />}
+        data-testid="models-download"
+        onClick={() => void openModels([schema.id])}
+      >
+        {running ? 'Show' : 'Download'}
+      </Button>
     </div>
   );
 }
@@ -95,6 +127,7 @@ export function PipelinePicker({ schema }: { schema: PipelineSchema }) {
         )}
       </p>
       <Chips schema={schema} />
+      <Models schema={schema} />
     </div>
   );
 }

@@ -7,11 +7,13 @@ import { useSettings } from '../../state/settings';
 import { cn } from '../../ui/cn';
 import { Header } from '../header/Header';
 import { InputPanel } from '../input/InputPanel';
+import { PreflightDialog } from '../models/PreflightDialog';
 import { OutputPanel } from '../output/OutputPanel';
 import { PromptBox } from '../prompts/PromptBox';
 import { SettingsPanel } from '../settings/SettingsPanel';
 import { LogPanel } from '../status/LogPanel';
 import { StatusBar } from '../status/StatusBar';
+import { StatsPanel } from '../status/StatsPanel';
 import { Toasts } from '../status/Toasts';
 import { ColumnHandle } from './ColumnHandle';
 import { ErrorBoundary } from './ErrorBoundary';
@@ -97,11 +99,15 @@ export function App() {
         <div className="flex h-dvh flex-col">
           <Header />
           <Columns />
+          <ErrorBoundary region="The statistics panel">
+            <StatsPanel />
+          </ErrorBoundary>
           <ErrorBoundary region="The log panel">
             <LogPanel />
           </ErrorBoundary>
           <StatusBar />
         </div>
+        <PreflightDialog />
       </ServerGate>
       <Toasts />
     </Tooltip.Provider>

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bottom bar: log button, figures of the stream.
-import { ScrollText } from 'lucide-react';
+import { Gauge, ScrollText } from 'lucide-react';
 import { isLive } from '../../session/machine';
 import { formatBitrate, formatFps, formatLatency } from '../../session/stats';
 import { useLogs } from '../../state/logs';
 import { useSession } from '../../state/session';
 import { setView, useSettings } from '../../state/settings';
 import { cn } from '../../ui/cn';
+import { DownloadChip } from '../models/DownloadChip';
 
 interface FigureProps {
   name: string;
@@ -53,12 +54,36 @@ function LogToggle() {
   );
 }
 
+function FiguresToggle() {
+  const open = useSettings((settings) => settings.view.figures);
+  return (
+    <button
+      type="button"
+      aria-expanded={open}
+      aria-controls="stats-panel"
+      data-testid="figures-toggle"
+      onClick={() => setView({ figures: !open })}
+      className={cn(
+        'flex h-7 items-center gap-1.5 rounded-md px-2 transition-colors hover:bg-control hover:text-ink max-lg:h-9',
+        open ? 'text-ink' : 'text-muted',
+      )}
+    >
+      <Gauge size={14} aria-hidden />
+      <span className="max-sm:sr-only">Statistics</span>
+    </button>
+  );
+}
+
 export function StatusBar() {
   const stats = useSession((session) => session.stats);
   const live = useSession((session) => isLive(session.state.phase));
   return (
     <footer className="flex h-8 shrink-0 items-center justify-between gap-3 border-t border-line bg-panel px-2.5 text-xs max-lg:h-10">
-      <LogToggle />
+      <div className="flex items-center gap-1.5">
+        <LogToggle />
+        <FiguresToggle />
+        <DownloadChip />
+      </div>
       <dl className={cn('flex items-center gap-4 pr-1.5 max-sm:gap-3', !live && 'max-sm:hidden')}>
         <Figure
           name="Size"

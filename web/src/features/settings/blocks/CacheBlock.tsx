@@ -51,11 +51,7 @@ function BiasControl({ node }: { node: BlockProps['node'] }) {
 export function CacheBlock({ node }: BlockProps) {
   const manage = useValue(node, 'manage_cache') !== false;
   const live = useSession((session) => isLive(session.state.phase));
-  const reason = manage
-    ? 'Turn off automatic memory to reset it by hand.'
-    : live
-      ? undefined
-      : 'Available while streaming.';
+  const reason = live ? undefined : 'Available while streaming.';
   return (
     <>
       {node.schema.supports_kv_cache_bias && <BiasControl node={node} />}
@@ -77,6 +73,7 @@ export function CacheBlock({ node }: BlockProps) {
           <Button
             className="w-full"
             icon={<Eraser size={14} aria-hidden />}
+            data-testid="reset-cache"
             disabled={reason !== undefined}
             onClick={resetCache}
           >

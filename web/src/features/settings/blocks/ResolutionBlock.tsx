@@ -125,7 +125,8 @@ export function ResolutionBlock({ node, block }: BlockProps) {
       </div>
       {off && (
         <p className="text-xs text-warn">
-          Will become {rounded.width} × {rounded.height}: sides are multiples of {multiple}.
+          Will become {rounded.width} × {rounded.height}, the nearest size on this pipeline’s grid of{' '}
+          {multiple}.
         </p>
       )}
     </FieldShell>

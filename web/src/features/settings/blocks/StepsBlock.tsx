@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Denoising schedule: a strictly descending row of sliders.
+// Denoising schedule: a strictly descending row of sliders. A change resets the memory, so it is
+// sent when the thumb is released.
 import { Plus, X } from 'lucide-react';
+import { useState } from 'react';
 import { addStep, canAddStep, moveStep, removeStep, STEP_MAX } from '../../../schema/steps';
 import { setValues } from '../../../state/controller';
 import { useValue } from '../../../state/hooks';
@@ -14,8 +16,13 @@ const RULES = { integer: true, min: 0, max: STEP_MAX, multipleOf: null };
 
 export function StepsBlock({ node }: BlockProps) {
   const value = useValue(node, 'denoising_steps');
-  const steps = Array.isArray(value) ? value.filter((step) => typeof step === 'number') : [];
-  const set = (next: number[]) => setValues(node, { denoising_steps: next });
+  const [draft, setDraft] = useState<number[] | null>(null);
+  const kept = Array.isArray(value) ? value.filter((step) => typeof step === 'number') : [];
+  const steps = draft ?? kept;
+  const set = (next: number[]) => {
+    setDraft(null);
+    setValues(node, { denoising_steps: next });
+  };
   return (
     <FieldShell
       node={node}
@@ -25,6 +32,8 @@ export function StepsBlock({ node }: BlockProps) {
       aside={
         <Button
           tone="ghost"
+          className="-mr-2 px-2"
+          data-testid="step-add"
           icon={<Plus size={14} aria-hidden />}
           disabled={!canAddStep(steps)}
           onClick={() => set(addStep(steps))}
@@ -41,7 +50,8 @@ export function StepsBlock({ node }: BlockProps) {
             min={0}
             max={STEP_MAX}
             step={10}
-            onChange={(next) => set(moveStep(steps, index, next))}
+            onChange={(next) => setDraft(moveStep(kept, index, next))}
+            onCommit={(next) => set(moveStep(kept, index, next))}
           />
           <NumberBox
             label={`Step ${index + 1}`}

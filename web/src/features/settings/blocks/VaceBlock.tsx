@@ -1,33 +1,176 @@
 // SPDX-License-Identifier: Apache-2.0
-// Visual conditioning: on or off, whether the input video steers it, and how strongly.
-import { setValues } from '../../../state/controller';
+// Visual conditioning: on or off, what steers the picture, and how strongly.
+import { Send } from 'lucide-react';
+import { NO_IMAGES, REFERENCES_MAX, type Images } from '../../../schema/images';
+import { isLive } from '../../../session/machine';
+import type { ChainNode } from '../../../session/plan';
+import { changeReferences, sendFrames, sendReferences, setValues } from '../../../state/controller';
 import { useValue } from '../../../state/hooks';
+import { useSession } from '../../../state/session';
+import { setImages, useSettings } from '../../../state/settings';
+import { Button } from '../../../ui/Button';
+import { Hint } from '../../../ui/Hint';
 import { NumberBox } from '../../../ui/NumberBox';
 import { Slider } from '../../../ui/Slider';
 import { Switch } from '../../../ui/Switch';
+import { PictureSlot } from '../../media/PictureSlot';
 import { FieldShell } from '../FieldShell';
 import type { BlockProps } from '../ItemList';
 
 const RULES = { integer: false, min: 0, max: 2, multipleOf: 0.1 };
 
-export function VaceBlock({ node }: BlockProps) {
-  const enabled = useValue(node, 'vace_enabled') === true;
-  const useInput = useValue(node, 'vace_use_input_video') !== false;
-  const eightBit = useValue(node, 'quantization') !== null;
+function Strength({ node }: { node: ChainNode }) {
   const value = useValue(node, 'vace_context_scale');
   const scale = typeof value === 'number' ? value : 1;
   const set = (next: number) =>
     setValues(node, { vace_context_scale: Math.round(next * 10) / 10 });
   return (
+    <FieldShell
+      node={node}
+      label="Conditioning strength"
+      help={'Range: 0 to 2\nDefault: 1\nTakes effect at once\nKey: vace_context_scale'}
+      keys={['vace_context_scale']}
+      aside={<NumberBox label="Conditioning strength" value={scale} rules={RULES} onChange={set} />}
+    >
+      <Slider
+        label="Conditioning strength"
+        value={scale}
+        min={0}
+        max={2}
+        step={0.1}
+        valueText={scale.toFixed(1)}
+        onChange={set}
+      />
+    </FieldShell>
+  );
+}
+
+function UseInput({ node }: { node: ChainNode }) {
+  const on = useValue(node, 'vace_use_input_video') !== false;
+  return (
+    <FieldShell
+      node={node}
+      label="Steer by input video"
+      help={'Off: the input video is the starting picture instead.\nTakes effect at once\nKey: vace_use_input_video'}
+      keys={['vace_use_input_video']}
+      aside={
+        <Switch
+          label="Steer by input video"
+          checked={on}
+          onChange={(checked) => setValues(node, { vace_use_input_video: checked })}
+        />
+      }
+    />
+  );
+}
+
+function SendButton({ name, ready, testId, onSend }: {
+  name: string;
+  ready: boolean;
+  testId: string;
+  onSend: () => void;
+}) {
+  const live = useSession((session) => isLive(session.state.phase));
+  const reason = live ? undefined : 'Sent when the stream starts.';
+  if (!ready) return null;
+  return (
+    <Hint text={reason}>
+      <span tabIndex={reason ? 0 : -1} className="rounded-lg">
+        <Button
+          className="w-full"
+          icon={<Send size={13} aria-hidden />}
+          disabled={!live}
+          data-testid={testId}
+          onClick={onSend}
+        >
+          {name}
+        </Button>
+      </span>
+    </Hint>
+  );
+}
+
+function References({ id, images }: { id: string; images: Images }) {
+  const { references } = images;
+  const put = (index: number, path: string | null) =>
+    changeReferences(
+      id,
+      path === null
+        ? references.filter((_, i) => i !== index)
+        : [...references.slice(0, index), path, ...references.slice(index + 1)],
+    );
+  const slots = Math.min(REFERENCES_MAX, references.length + 1);
+  return (
+    <div className="flex flex-col gap-1.5">
+      <h3 className="text-soft">Reference pictures</h3>
+      <div className="grid grid-cols-3 gap-2">
+        {Array.from({ length: slots }, (_, index) => (
+          <PictureSlot
+            key={references[index] ?? 'empty'}
+            label={index === 0 ? 'reference' : `reference ${index + 1}`}
+            testId={`reference-${index}`}
+            path={references[index] ?? null}
+            onChange={(path) => put(index, path)}
+          />
+        ))}
+      </div>
+      <p className="text-xs text-muted">
+        A new picture steers the next frames once. Send it again to bring it back.
+      </p>
+      <SendButton
+        name="Send again"
+        ready={references.length > 0}
+        testId="references-send"
+        onSend={() => sendReferences(id)}
+      />
+    </div>
+  );
+}
+
+function Frames({ id, images }: { id: string; images: Images }) {
+  return (
+    <div className="flex flex-col gap-1.5">
+      <h3 className="text-soft">Begin or end with</h3>
+      <div className="grid grid-cols-3 gap-2">
+        <PictureSlot
+          label="first frame"
+          testId="first-frame"
+          path={images.first}
+          onChange={(first) => setImages(id, { first })}
+        />
+        <PictureSlot
+          label="last frame"
+          testId="last-frame"
+          path={images.last}
+          onChange={(last) => setImages(id, { last })}
+        />
+      </div>
+      <SendButton
+        name="Use for the next frames"
+        ready={images.first !== null || images.last !== null}
+        testId="frames-send"
+        onSend={() => sendFrames(id)}
+      />
+    </div>
+  );
+}
+
+export function VaceBlock({ node }: BlockProps) {
+  const { id } = node.schema;
+  const enabled = useValue(node, 'vace_enabled') === true;
+  const quantization = useValue(node, 'quantization');
+  const eightBit = quantization !== null && quantization !== undefined;
+  const images = useSettings((settings) => settings.images[id]) ?? NO_IMAGES;
+  return (
     <>
       <FieldShell
         node={node}
-        label="Visual conditioning"
-        help={'Steers the picture by video and images (VACE). Uses more memory.\nTakes effect when the pipeline loads\nKey: vace_enabled'}
+        label="Steer by pictures and video"
+        help={'Visual conditioning (VACE). Uses more memory.\nTakes effect when the pipeline loads\nKey: vace_enabled'}
         keys={['vace_enabled']}
         aside={
           <Switch
-            label="Visual conditioning"
+            label="Steer by pictures and video"
             checked={enabled}
             onChange={(checked) => setValues(node, { vace_enabled: checked })}
           />
@@ -37,41 +180,13 @@ export function VaceBlock({ node }: BlockProps) {
           <p className="text-xs text-warn">Stays off while 8-bit weights are chosen.</p>
         )}
       </FieldShell>
-      {enabled && node.mode === 'video' && (
-        <FieldShell
-          node={node}
-          label="Steer by input video"
-          help={'Off: the input video is the starting picture instead.\nTakes effect at once\nKey: vace_use_input_video'}
-          keys={['vace_use_input_video']}
-          aside={
-            <Switch
-              label="Steer by input video"
-              checked={useInput}
-              onChange={(checked) => setValues(node, { vace_use_input_video: checked })}
-            />
-          }
-        />
-      )}
-      {enabled && (
-        <FieldShell
-          node={node}
-          label="Conditioning strength"
-          help={'Range: 0 to 2\nDefault: 1\nTakes effect at once\nKey: vace_context_scale'}
-          keys={['vace_context_scale']}
-          aside={
-            <NumberBox label="Conditioning strength" value={scale} rules={RULES} onChange={set} />
-          }
-        >
-          <Slider
-            label="Conditioning strength"
-            value={scale}
-            min={0}
-            max={2}
-            step={0.1}
-            valueText={scale.toFixed(1)}
-            onChange={set}
-          />
-        </FieldShell>
+      {enabled && !eightBit && (
+        <>
+          {node.mode === 'video' && <UseInput node={node} />}
+          <Strength node={node} />
+          <References id={id} images={images} />
+          <Frames id={id} images={images} />
+        </>
       )}
     </>
   );
