@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The text encoder: a small UMT5 encoder in the names of the published one, and its vocabulary."""
+import io
 import math
-import pathlib
 
 import sentencepiece
 import torch
@@ -119,14 +119,10 @@ class Vocabulary:
 
 def train_vocabulary(texts, folder, size):
     """Writes spiece.model into @folder: case folded, unknown characters as bytes."""
-    folder = pathlib.Path(folder)
-    listing = folder / "captions.txt"
-    listing.write_text("\n".join(texts))
+    made = io.BytesIO()      # with files the model would hold their paths
     sentencepiece.SentencePieceTrainer.train(
-        input=str(listing), model_prefix=str(folder / "spiece"), vocab_size=size, model_type="unigram",
-        byte_fallback=True, hard_vocab_limit=False, character_coverage=1.0, normalization_rule_name="nmt_nfkc_cf",
-        pad_id=0, eos_id=1, bos_id=2, unk_id=3, num_threads=1, minloglevel=2,
-        input_sentence_size=len(texts), shuffle_input_sentence=False)
-    listing.unlink()
-    (folder / "spiece.vocab").unlink()
-    return folder / "spiece.model"
+        sentence_iterator=iter(texts), model_writer=made, vocab_size=size, model_type="unigram",
+        byte_fallback=True, hard_vocab_limit=False, character_coverage=1.0,
+        normalization_rule_name="nmt_nfkc_cf", pad_id=0, eos_id=1, bos_id=2, unk_id=3, num_threads=1,
+        minloglevel=2)
+    (folder / "spiece.model").write_bytes(made.getvalue())
