@@ -68,6 +68,7 @@ function StepperControl(props: ControlProps) {
   const { value, set, shell } = useField(props);
   const [error, setError] = useState<string | null>(null);
   const { rules, label } = props.field;
+  const isSeed = SEEDS.has(props.field.key);
   const step = stepFor(rules);
   const current = asNumber(value);
   const nudge = (direction: number) => {
@@ -80,9 +81,11 @@ function StepperControl(props: ControlProps) {
       error={error}
       aside={
         <>
-          <IconButton label={`Decrease ${label}`} compact onClick={() => nudge(-1)}>
-            <Minus size={14} aria-hidden />
-          </IconButton>
+          {!isSeed && (
+            <IconButton label={`Decrease ${label}`} compact onClick={() => nudge(-1)}>
+              <Minus size={14} aria-hidden />
+            </IconButton>
+          )}
           <NumberBox
             label={label}
             value={current}
@@ -91,10 +94,12 @@ function StepperControl(props: ControlProps) {
             onChange={set}
             onError={setError}
           />
-          <IconButton label={`Increase ${label}`} compact onClick={() => nudge(1)}>
-            <Plus size={14} aria-hidden />
-          </IconButton>
-          {SEEDS.has(props.field.key) && (
+          {!isSeed && (
+            <IconButton label={`Increase ${label}`} compact onClick={() => nudge(1)}>
+              <Plus size={14} aria-hidden />
+            </IconButton>
+          )}
+          {isSeed && (
             <IconButton
               label="New seed"
               compact
