@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whole forward passes of the Wan transformer at 1.3B dimensions, 320x576, steady state of a window
- * of 12 latent frames: 1 and 3 new frames, f32 arithmetic on bf16 weights and 8-bit integers, next
- * to the machine's f32 matmul ceiling of the same run. Random weights. Main thread.
+ * Whole forward passes of the Wan transformer at 1.3B dimensions, 320x576: a frame on its own, and
+ * 1 and 3 new frames in the steady state of a window of 12; f32 arithmetic on bf16 weights and
+ * 8-bit integers, next to the machine's f32 matmul ceiling of the same run. Random weights. An
+ * argument sets the number of layers, 30 without: all do the same work. Main thread.
  */
 #include <glib/gstdio.h>
 #include <math.h>
@@ -43,11 +44,18 @@ count_gflop(const ScopeWanConfig *c, double n, double n_keys)
     return (c->n_layers * (linear + attention) + 256 * n * d) * 1e-9;
 }
 
-static void
-bench_pass(ScopeBench *bench, const ScopeWanModel *model, const char *label, int n_frames)
+static char *
+pass_name(int n_frames, gboolean alone, const char *label)
 {
-    g_autofree char *name =
-        g_strdup_printf("dit 1.3B 320x576 %d frame%s %s", n_frames, n_frames > 1 ? "s" : "", label);
+    return g_strdup_printf("dit 1.3B 320x576 %d frame%s%s %s", n_frames, n_frames > 1 ? "s" : "",
+                           alone ? " alone" : "", label);
+}
+
+static void
+bench_pass(ScopeBench *bench, const ScopeWanModel *model, const char *label, int n_frames,
+           gboolean alone)
+{
+    g_autofree char *name = pass_name(n_frames, alone, label);
     const ScopeWanConfig *c = scope_wan_model_get_config(model);
     ScopeContext *ctx = scope_bench_get_context(bench);
     ScopeArena *arena = scope_bench_get_arena(bench);
@@ -82,11 +90,11 @@ bench_pass(ScopeBench *bench, const ScopeWanModel *model, const char *label, int
         .flow = scope_bench_random(bench, SCOPE_SHAPE(n_frames, c->out_dim, HEIGHT, WIDTH)),
         .timesteps = timesteps,
         .text = &w.text,
-        .cache = &w.cache,
-        .start_frame = WINDOW_FRAMES - n_frames,
+        .cache = alone ? NULL : &w.cache,
+        .start_frame = alone ? 0 : WINDOW_FRAMES - n_frames,
     };
-    scope_bench_measure(bench, name,
-                        count_gflop(c, (double)(n_frames * fs), (double)(WINDOW_FRAMES * fs)),
+    int n_seen = alone ? n_frames : WINDOW_FRAMES;
+    scope_bench_measure(bench, name, count_gflop(c, (double)(n_frames * fs), (double)(n_seen * fs)),
                         run_pass, &w, SCOPE_BENCH_CEILING_MATMUL);
     scope_arena_release(arena, mark);
 }
@@ -98,10 +106,17 @@ bench_model(ScopeBench *bench, const char *path, const char *label,
     g_autoptr(GError) error = NULL;
     g_autoptr(ScopeWanModel) model = NULL;
     ScopeWanLoadOptions options = {.weights_path = path, .quantization = quantization};
-    g_autofree char *some = g_strdup_printf("dit 1.3B 320x576 1 frame %s", label);
-    g_autofree char *more = g_strdup_printf("dit 1.3B 320x576 3 frames %s", label);
+    const struct {
+        int n_frames;
+        gboolean alone;
+    } passes[] = {{1, TRUE}, {1, FALSE}, {3, FALSE}};
+    gboolean wanted = FALSE;
 
-    if (!scope_bench_wants(bench, some) && !scope_bench_wants(bench, more)) {
+    for (guint i = 0; i < G_N_ELEMENTS(passes); i++) {
+        g_autofree char *name = pass_name(passes[i].n_frames, passes[i].alone, label);
+        wanted = wanted || scope_bench_wants(bench, name);
+    }
+    if (!wanted) {
         return;
     }
     model = scope_wan_model_load(scope_bench_get_context(bench), &options, &error);
@@ -109,15 +124,18 @@ bench_model(ScopeBench *bench, const char *path, const char *label,
         fprintf(stderr, "bench-engine-dit: %s\n", error->message);
         return;
     }
-    bench_pass(bench, model, label, 1);
-    bench_pass(bench, model, label, 3);
+    for (guint i = 0; i < G_N_ELEMENTS(passes); i++) {
+        bench_pass(bench, model, label, passes[i].n_frames, passes[i].alone);
+    }
 }
 
 int
 main(int argc, char **argv)
 {
     ScopeBench *bench = scope_bench_create(&argc, &argv, "engine-dit");
-    const ScopeWanLayout wan = {.dim = 1536, .ffn_dim = 8960, .n_layers = 30};
+    gint64 n_layers = argc > 1 ? g_ascii_strtoll(argv[1], NULL, 10) : 30;
+    const ScopeWanLayout wan = {
+        .dim = 1536, .ffn_dim = 8960, .n_layers = CLAMP(n_layers, 1, SCOPE_WAN_MAX_LAYERS)};
     g_autoptr(GError) error = NULL;
     g_autofree char *folder = g_dir_make_tmp("scope-bench-XXXXXX", &error);
     g_autofree char *path = folder != NULL ? g_build_filename(folder, "model.pt", NULL) : NULL;

@@ -14,8 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MIN_SAMPLES 3
-#define MAX_SAMPLES 200
+#define MIN_SAMPLES  3
+#define MAX_SAMPLES  200
+#define LONG_SECONDS 10.0
 
 struct _ScopeBench {
     ScopePool *pool;
@@ -159,6 +160,13 @@ now(const ScopeBench *bench)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
+/* At least three samples, one of what takes long. */
+static gboolean
+wants_more(const ScopeBench *bench, int n, double elapsed)
+{
+    return n == 0 || elapsed < bench->seconds || (n < MIN_SAMPLES && elapsed < LONG_SECONDS);
+}
+
 /* All threads beside the busy process, and one thread while it is stopped, in turns. */
 static double
 measure_shared(ScopeBench *bench, const char *name, ScopeBenchFn fn, void *data)
@@ -169,8 +177,7 @@ measure_shared(ScopeBench *bench, const char *name, ScopeBenchFn fn, void *data)
 
     fn(bench->single_ctx, data);
     fn(bench->ctx, data);
-    for (; n < MAX_SAMPLES &&
-           (n < MIN_SAMPLES || (double)(g_get_monotonic_time() - begin) < bench->seconds * 1e6);
+    for (; n < MAX_SAMPLES && wants_more(bench, n, (double)(g_get_monotonic_time() - begin) * 1e-6);
          n++) {
         int64_t start = g_get_monotonic_time();
         fn(bench->single_ctx, data);
@@ -209,7 +216,7 @@ scope_bench_measure(ScopeBench *bench, const char *name, double gflop, ScopeBenc
     if (c) {
         scope_ceiling_run(c);
     }
-    for (; n < MAX_SAMPLES && (n < MIN_SAMPLES || now(bench) - begin < bench->seconds); n++) {
+    for (; n < MAX_SAMPLES && wants_more(bench, n, now(bench) - begin); n++) {
         double start = now(bench);
         fn(bench->ctx, data);
         double middle = now(bench);

@@ -4,6 +4,7 @@
  */
 #include <gio/gio.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -234,6 +235,52 @@ run_jobs(gpointer data)
     return NULL;
 }
 
+#define N_STALLED 64
+
+typedef struct {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    gboolean held; /* the worker has a tile */
+    int by_caller, by_worker;
+} Stalled;
+
+/* A worker that loses its core in the middle of a tile: it goes on once the caller has done all the
+ * rest. The caller does not begin before. */
+static void
+stalled_tile(int64_t tile, int thread_index, void *user_data)
+{
+    Stalled *s = user_data;
+    (void)tile;
+    pthread_mutex_lock(&s->lock);
+    if (thread_index != 0) {
+        s->held = TRUE;
+        pthread_cond_broadcast(&s->changed);
+        while (s->by_caller < N_STALLED - 1) {
+            pthread_cond_wait(&s->changed, &s->lock);
+        }
+        s->by_worker++;
+    } else {
+        while (!s->held) {
+            pthread_cond_wait(&s->changed, &s->lock);
+        }
+        s->by_caller++;
+        pthread_cond_broadcast(&s->changed);
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* With a core that somebody else has, a job takes no longer than one thread needs for it: no share
+ * of the tiles waits for the stalled worker. A fixed division would hang here. */
+static void
+test_pool_stalled(void)
+{
+    g_autoptr(ScopePool) pool = scope_pool_create(2, NULL);
+    Stalled s = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    scope_pool_run(pool, N_STALLED, stalled_tile, &s);
+    g_assert_cmpint(s.by_caller, ==, N_STALLED - 1);
+    g_assert_cmpint(s.by_worker, ==, 1);
+}
+
 static void
 test_pool_shared(void)
 {
@@ -271,6 +318,7 @@ main(int argc, char **argv)
     g_test_add_func("/engine/arena/sealed", test_arena_sealed_traps);
     g_test_add_func("/engine/pool", test_pool);
     g_test_add_func("/engine/pool/shared", test_pool_shared);
+    g_test_add_func("/engine/pool/stalled", test_pool_stalled);
     g_test_add_func("/engine/alloc-counter", test_alloc_counter);
     return op_test_main();
 }

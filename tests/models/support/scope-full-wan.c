@@ -79,7 +79,7 @@ fill(guint8 *data, gint64 n, gboolean bf16)
         state = state * 6364136223846793005u + 1442695040888963407u;
         values[i] = (float)(((double)(state >> 11) / 9007199254740992.0 - 0.5) * 0.07);
     }
-    scope_dtype_from_f32(bf16 ? SCOPE_DTYPE_BF16 : SCOPE_DTYPE_F32, values, data, N_RANDOM);
+    scope_dtype_from_f32(bf16 ? SCOPE_DTYPE_BF16 : SCOPE_DTYPE_F32, values, data, MIN(N_RANDOM, n));
     for (gint64 i = N_RANDOM; i < n; i += N_RANDOM) {
         memcpy(data + (gsize)i * size, data, (gsize)MIN(N_RANDOM, n - i) * size);
     }
