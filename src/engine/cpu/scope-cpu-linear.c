@@ -126,12 +126,12 @@ scope_cpu_linear(ScopeContext *ctx, ScopeTensor y, ScopeTensor x, const ScopeWei
     ScopeArenaMark mark = scope_arena_mark(ctx->scratch);
     Linear l = {.k = k, .y = y, .x = x, .weight = weight, .e = epilogue};
     gboolean few = x.shape[0] <= FEW_ROWS;
-    l.block_out = few ? FEW_OUT : BLOCK_OUT;
     l.block_depth = few ? FEW_DEPTH : BLOCK_DEPTH;
     l.n_panels = (x.shape[0] + k->nr - 1) / k->nr;
     l.n_row_tiles = (l.n_panels * k->nr + BLOCK_ROWS - 1) / BLOCK_ROWS;
     l.panels_per_tile = (l.n_panels + l.n_row_tiles - 1) / l.n_row_tiles;
     l.n_row_tiles = (l.n_panels + l.panels_per_tile - 1) / l.panels_per_tile;
+    l.block_out = scope_cpu_block_out(weight->n_out, l.n_row_tiles, few ? FEW_OUT : BLOCK_OUT);
     l.scratch_each =
         l.block_out * l.block_depth + l.block_out * l.panels_per_tile * k->nr + l.block_out * k->nr;
     int64_t n_threads = scope_pool_get_n_threads(ctx->pool);

@@ -100,6 +100,19 @@ scope_cpu_prefetch_share(const void *panel, int64_t n_words, int64_t i, int64_t 
     }
 }
 
+/**
+ * Outputs of a tile of a linear layer: @most, halved while the layer would give less than eight
+ * tiles to share. Thread: any.
+ */
+static inline int64_t
+scope_cpu_block_out(int64_t n_out, int64_t n_row_tiles, int64_t most)
+{
+    while (most > 24 && (n_out + most - 1) / most * n_row_tiles < 8) {
+        most /= 2;
+    }
+    return most;
+}
+
 /** Maps a coordinate outside [0, n) by the pad mode; -1 means zero. Thread: any. */
 static inline int64_t
 scope_cpu_pad_index(int64_t i, int64_t n, ScopePadMode mode)
