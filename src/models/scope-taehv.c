@@ -181,6 +181,9 @@ load_entry(ScopeLayerLoader *loader, ScopeTaehvHalf *half, const char *prefix, i
     } else if (scope_layer_loader_has(loader, name, "weight")) {
         entry.kind = SCOPE_TAEHV_ENTRY_CONV;
         load_conv(loader, &entry, name, before, encode, !has_entry(loader, prefix, index + 1));
+    } else if (index == 0 && encode) {
+        scope_layer_loader_dim(loader, prefix, "0.weight", 0); /* fails, naming it */
+        return;
     } else if (index == 0) {
         entry.kind = SCOPE_TAEHV_ENTRY_CLAMP;
     } else {
