@@ -42,7 +42,7 @@ struct _ScopePeer {
 
     GstElement *pipeline;
     GstElement *webrtc;
-    GstElement *sctp_decoder; /* inside webrtcbin; NULL without a data channel */
+    GstElement *sctp_decoder, *sctp_encoder; /* in webrtcbin; NULL without a data channel */
     GSource *bus_source;
     GSource *tick_source;
     ScopePeerState state;

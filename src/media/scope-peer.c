@@ -318,7 +318,7 @@ attach_sources(ScopePeer *peer)
     g_source_attach(peer->tick_source, peer->context);
 }
 
-/* webrtcbin makes it with the first data channel; main thread or webrtcbin's. */
+/* webrtcbin makes them with the first data channel; main thread or webrtcbin's. */
 static void
 on_element_added(GstBin *bin, GstBin *sub_bin, GstElement *element, gpointer user_data)
 {
@@ -326,6 +326,8 @@ on_element_added(GstBin *bin, GstBin *sub_bin, GstElement *element, gpointer use
     GstElementFactory *factory = gst_element_get_factory(element);
     if (factory != NULL && g_str_equal(GST_OBJECT_NAME(factory), "sctpdec")) {
         gst_object_replace((GstObject **)&peer->sctp_decoder, GST_OBJECT(element));
+    } else if (factory != NULL && g_str_equal(GST_OBJECT_NAME(factory), "sctpenc")) {
+        gst_object_replace((GstObject **)&peer->sctp_encoder, GST_OBJECT(element));
     }
 }
 
@@ -481,6 +483,7 @@ finish_close(ScopePeer *peer, gpointer unused)
 {
     scope_peer_stop_rtcp(peer);
     gst_clear_object(&peer->sctp_decoder);
+    gst_clear_object(&peer->sctp_encoder);
     gst_clear_object(&peer->webrtc);
     gst_clear_object(&peer->pipeline);
     peer->state = SCOPE_PEER_STATE_CLOSED;
@@ -494,17 +497,29 @@ finish_close(ScopePeer *peer, gpointer unused)
     __atomic_sub_fetch(&n_live_peers, 1, __ATOMIC_RELEASE);
 }
 
+static gboolean
+stop_pad(GstElement *encoder, GstPad *pad, gpointer unused)
+{
+    gst_pad_send_event(pad, gst_event_new_flush_start()); /* a sender may wait for a slow client */
+    gst_pad_set_active(pad, FALSE);
+    return TRUE;
+}
+
 /*
- * Waits for the packet that sctpdec works on and lets in no other. Without this, a message that
- * arrives while the pipeline goes down makes sctpdec of GStreamer 1.22 start the task of a pad that
- * it has just removed, which ends the process: about once in a thousand disconnects.
+ * Waits for the message that sctpdec or sctpenc works on and lets in no other. Without this, those
+ * of GStreamer 1.22 end the process now and then while the pipeline goes down: sctpdec starts the
+ * task of a pad that it has just removed, and sctpenc closes its association before its pads, under
+ * a thread that sends.
  */
 static void
-stop_channel_input(ScopePeer *peer)
+stop_channels(ScopePeer *peer)
 {
     if (peer->sctp_decoder != NULL) {
         g_autoptr(GstPad) pad = gst_element_get_static_pad(peer->sctp_decoder, "sink");
         gst_pad_set_active(pad, FALSE);
+    }
+    if (peer->sctp_encoder != NULL) {
+        gst_element_foreach_sink_pad(peer->sctp_encoder, stop_pad, NULL);
     }
 }
 
@@ -513,7 +528,7 @@ static void
 take_down(GTask *task, gpointer source, gpointer task_data, GCancellable *cancellable)
 {
     ScopePeer *peer = task_data;
-    stop_channel_input(peer);
+    stop_channels(peer);
     gst_element_set_state(peer->pipeline, GST_STATE_NULL);
     scope_peer_post(peer, finish_close, NULL, NULL);
     g_task_return_boolean(task, TRUE);

@@ -313,9 +313,9 @@ test_bad_logs(void)
                  {"{\"node\":\"a\",\"chunk\":0,\"params\":3}\n", "`params`"},
                  {"{\"frames\":\"many\"}\n", "`frames`"},
                  {"nonsense\n", "line 2"}};
-    static const char *const heads[] = {"", "{}\n", "{\"format\":\"scope-replay\"}\n",
-                                        "{\"format\":\"scope-replay\",\"format_version\":1,"
-                                        "\"nodes\":[3]}\n"};
+    static const char *const heads[] = {
+        "", "{}\n", "{\"format\":\"scope-replay\"}\n",
+        "{\"format\":\"scope-replay\",\"format_version\":1,\"nodes\":[3]}\n"};
 
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autofree char *text = g_strconcat(head, cases[i].line, NULL);
