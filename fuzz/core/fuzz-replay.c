@@ -23,11 +23,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (replay != NULL) {
         const ScopeReplayNode *node = replay->nodes->pdata[0];
         g_autoptr(JsonObject) params = scope_replay_build_params(replay, node->node_id, 0);
+        SCOPE_ASSERT(params != NULL);
     }
     if (timeline != NULL) {
         const ScopeTimelineBlock *block = scope_timeline_find(timeline, 1.0);
         g_autoptr(JsonObject) message =
             block != NULL ? scope_timeline_block_build_message(block, FALSE, 4) : NULL;
+        SCOPE_ASSERT((message == NULL) == (block == NULL));
     }
     return 0;
 }

@@ -200,6 +200,7 @@ test_picture_that_is_not_there(void)
     g_autoptr(GError) error = NULL;
     g_autoptr(GByteArray) before = run(driver, NULL, NULL);
 
+    g_assert_cmpuint(driver_count(before), ==, 9);
     g_assert_null(driver_run(driver, "{'first_frame_image':'gone.png'}", NULL, &error));
     g_assert_error(error, SCOPE_PIPELINE_ERROR, SCOPE_PIPELINE_ERROR_MISSING_FILE);
     g_assert_nonnull(strstr(error->message, "gone.png"));
@@ -220,6 +221,7 @@ test_adapter_that_cannot_be_read(void)
     g_assert_error(error, SCOPE_PIPELINE_ERROR, SCOPE_PIPELINE_ERROR_FAILED);
     g_assert_nonnull(strstr(error->message, "junk.safetensors"));
     g_autoptr(ScopeInstance) instance = load(&scope_longlive_desc, PLAIN);
+    g_assert_nonnull(instance);
 }
 
 /* A model whose numbers are not finite fails its chunks; the next load is not touched by it. */

@@ -101,6 +101,7 @@ test_missing_files(void)
     g_autofree char *away = g_strconcat(vace, ".away", NULL);
     g_assert_cmpint(g_rename(vace, away), ==, 0);
     g_autoptr(ScopeInstance) instance = load("{'vace_enabled':false}");
+    g_assert_nonnull(instance);
     g_assert_cmpint(g_rename(away, vace), ==, 0);
 }
 
