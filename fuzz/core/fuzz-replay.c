@@ -22,8 +22,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     SCOPE_ASSERT((timeline == NULL) == (reason != NULL));
     if (replay != NULL) {
         const ScopeReplayNode *node = replay->nodes->pdata[0];
-        g_autoptr(JsonObject) params = scope_replay_build_params(replay, node->node_id, 0);
-        SCOPE_ASSERT(params != NULL);
+        JsonObject *params = scope_replay_build_params(replay, node->node_id, 0);
+
+        g_clear_pointer(&params, json_object_unref);
     }
     if (timeline != NULL) {
         const ScopeTimelineBlock *block = scope_timeline_find(timeline, 1.0);
