@@ -95,6 +95,18 @@ scope_json_equal(JsonNode *a, JsonNode *b)
     }
 }
 
+/* json_node_copy() would share a value whose reference count is not atomic. */
+static JsonNode *
+copy_value(JsonNode *node)
+{
+    JsonNode *copy = json_node_new(JSON_NODE_VALUE);
+    g_auto(GValue) value = G_VALUE_INIT;
+
+    json_node_get_value(node, &value);
+    json_node_set_value(copy, &value);
+    return copy;
+}
+
 JsonNode *
 scope_json_copy(JsonNode *node)
 {
@@ -118,7 +130,7 @@ scope_json_copy(JsonNode *node)
         json_node_take_array(copy, to);
         return copy;
     }
-    return json_node_copy(node);
+    return copy_value(node);
 }
 
 JsonObject *

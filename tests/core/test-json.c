@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/scope-error.h"
+#include "core/scope-thread.h"
 
 static void
 test_parse(void)
@@ -98,6 +99,36 @@ test_equal(void)
     }
 }
 
+static void
+copy_often(gpointer data)
+{
+    for (guint i = 0; i < 100000; i++) {
+        g_autoptr(JsonObject) copy = scope_json_object_copy(data);
+
+        g_assert_cmpstr(scope_json_object_get_string(copy, "text"), ==, "red fire");
+    }
+}
+
+/* Threads may copy one object at the same time, and end their copies when they like. */
+static void
+test_copy_shares_nothing(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(JsonNode) node =
+        scope_json_parse("{\"text\": \"red fire\", \"list\": [1, 2.5, true, null]}", -1, 0, &error);
+    ScopeThread *threads[2];
+
+    g_assert_no_error(error);
+    for (guint i = 0; i < G_N_ELEMENTS(threads); i++) {
+        threads[i] = scope_thread_start("copy", copy_often, json_node_get_object(node), &error);
+        g_assert_no_error(error);
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(threads); i++)
+        scope_thread_join(&threads[i]);
+    g_autoptr(JsonNode) copy = scope_json_copy(node);
+    g_assert_true(scope_json_equal(node, copy));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -105,5 +136,6 @@ main(int argc, char **argv)
     g_test_add_func("/json/parse", test_parse);
     g_test_add_func("/json/depth", test_depth);
     g_test_add_func("/json/equal", test_equal);
+    g_test_add_func("/json/copy-shares-nothing", test_copy_shares_nothing);
     return g_test_run();
 }
