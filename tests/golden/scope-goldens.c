@@ -271,9 +271,10 @@ main(int argc, char **argv)
     if (options.paths == NULL || options.setup.n_threads < 1 || options.setup.n_threads > 1024) {
         g_autofree char *help = g_option_context_get_help(context, TRUE, NULL);
         g_printerr("%s", help);
-        return EXIT_USAGE;
+        status = EXIT_USAGE;
+    } else {
+        status = choose_device(&options);
     }
-    status = choose_device(&options);
     if (status == EXIT_SUCCESS) {
         status = run_all(&options);
     }
