@@ -82,7 +82,7 @@ scope_wan_sinusoid(double timestep, int freq_dim, float *ret_row)
 
 void
 scope_wan_embed_time(ScopeContext *ctx, const ScopeWanModel *model, ScopeTensor e, ScopeTensor e0,
-                     const float *timesteps)
+                     const float *timesteps, ScopeTensor pooled)
 {
     ScopeArenaMark mark = scope_arena_mark(ctx->scratch);
     const ScopeWanConfig *config = &model->config;
@@ -103,6 +103,10 @@ scope_wan_embed_time(ScopeContext *ctx, const ScopeWanModel *model, ScopeTensor 
     scope_wan_linear_run(ctx, hidden, waves, &model->time_in, &silu, NULL);
     scope_wan_linear_run(ctx, wide, hidden, &model->time_out, NULL, NULL);
     scope_op_copy(ctx, e, wide);
+    if (!scope_tensor_is_none(pooled)) {
+        scope_op_add(ctx, e, e, pooled);
+        scope_op_copy(ctx, wide, e);
+    }
     scope_op_activation(ctx, wide, wide, SCOPE_ACTIVATION_SILU);
     scope_wan_linear_run(ctx, six, wide, &model->time_projection, NULL, NULL);
     scope_op_copy(ctx, e0, scope_tensor_reshape(six, SCOPE_SHAPE(n, 6, config->dim)));
@@ -110,6 +114,26 @@ scope_wan_embed_time(ScopeContext *ctx, const ScopeWanModel *model, ScopeTensor 
 }
 
 /* -- prompt ----------------------------------------------------------------------------------- */
+
+/* The sum of the prompt's rows at even size, through its linear. */
+static void
+embed_pooled(ScopeContext *ctx, const ScopeWanModel *model, ScopeWanText *text)
+{
+    ScopeArenaMark mark = scope_arena_mark(ctx->scratch);
+    ScopeNormOptions norm = {.kind = SCOPE_NORM_RMS, .eps = (float)model->config.eps};
+
+    if (scope_tensor_is_none(model->pooled_embedding)) {
+        return;
+    }
+    ScopeTensor sum =
+        scope_context_scratch(ctx, SCOPE_DTYPE_F32, SCOPE_SHAPE(1, model->config.text_dim));
+    scope_op_reduce(ctx, SCOPE_REDUCE_SUM, sum,
+                    scope_tensor_slice(text->prompt, 0, 0, MAX(text->n_rows, 1)));
+    scope_op_norm(ctx, sum, sum, &norm);
+    scope_op_matmul(ctx, text->pooled, sum, scope_tensor_transpose(model->pooled_embedding, 0, 1),
+                    1.0f);
+    scope_arena_release(ctx->scratch, mark);
+}
 
 void
 scope_wan_embed_text(ScopeContext *ctx, const ScopeWanModel *model, ScopeWanText *text,
@@ -140,6 +164,7 @@ scope_wan_embed_text(ScopeContext *ctx, const ScopeWanModel *model, ScopeWanText
         scope_op_copy(ctx, scope_tensor_slice(text->context, 0, n, length),
                       scope_tensor_broadcast(last, SCOPE_SHAPE(length - n, dim)));
     }
+    embed_pooled(ctx, model, text);
     text->context_valid = TRUE;
     scope_arena_release(ctx->scratch, mark);
 }

@@ -39,6 +39,7 @@ struct _ScopeWanModel {
     guint n_adapters; /* at run time */
     ScopeWanLinear patch_embedding;
     ScopeTensor places; /* [1, S, S, D] f32: what is added per place of the picture, or none */
+    ScopeTensor pooled_embedding; /* [D, text_dim] f32: of the pooled prompt, or none */
     ScopeWanLinear text_in, text_out;
     ScopeWanLinear time_in, time_out, time_projection;
     ScopeWanBlock *blocks;       /* [n_layers] */
@@ -82,15 +83,16 @@ void scope_wan_sinusoid(double timestep, int freq_dim, float *ret_row);
  * @e: [G, D] f32
  * @e0: [G, 6, D] f32
  * @timesteps: [G], host
+ * @pooled: none, or [1, D] f32: of scope_wan_embed_text(), added to every row of @e
  *
  * Thread: worker. Errors: none. Returns: nothing.
  */
 void scope_wan_embed_time(ScopeContext *ctx, const ScopeWanModel *model, ScopeTensor e,
-                          ScopeTensor e0, const float *timesteps);
+                          ScopeTensor e0, const float *timesteps, ScopeTensor pooled);
 
 /**
  * scope_wan_embed_text:
- * @text: its context is computed from its prompt unless it is valid
+ * @text: its context and pooled row are computed from its prompt unless they are valid
  *
  * Thread: worker. Errors: none. Returns: nothing.
  */

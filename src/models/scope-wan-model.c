@@ -183,8 +183,10 @@ scope_wan_model_run(ScopeContext *ctx, const ScopeWanModel *model, const ScopeWa
     ScopeTensor e = scope_context_scratch(ctx, SCOPE_DTYPE_F32, SCOPE_SHAPE(n_groups, c->dim));
     s.e0 = scope_context_scratch(ctx, SCOPE_DTYPE_F32, SCOPE_SHAPE(n_groups, 6, c->dim));
     ScopeTensor x = scratch(&s, s.n_tokens, c->dim);
-    scope_wan_embed_time(ctx, model, e, s.e0, pass->timesteps);
     scope_wan_embed_text(ctx, model, pass->text, pass->lora_scales);
+    scope_wan_embed_time(ctx, model, e, s.e0, pass->timesteps,
+                         scope_tensor_is_none(model->pooled_embedding) ? SCOPE_TENSOR_NONE
+                                                                       : pass->text->pooled);
     scope_wan_embed_patches(ctx, x, pass->latents, &model->patch_embedding);
     scope_wan_embed_places(ctx, model, x, s.n_frames, s.height, s.width);
     run_blocks(&s, x);

@@ -31,6 +31,7 @@ scope_wan_text_init(ScopeWanText *text, ScopeContext *ctx, const ScopeWanConfig 
         scope_arena_alloc(arena, SCOPE_DTYPE_F32, SCOPE_SHAPE(config->text_len, config->text_dim));
     text->context = scope_arena_alloc(arena, scope_context_work_dtype(ctx),
                                       SCOPE_SHAPE(config->text_len, config->dim));
+    text->pooled = scope_arena_alloc(arena, SCOPE_DTYPE_F32, SCOPE_SHAPE(1, config->dim));
     scope_op_fill(ctx, text->prompt, 0.0f);
     init_cross(&text->main, ctx, config, config->n_layers, arena);
     init_cross(&text->vace, ctx, config, config->n_vace_layers, arena);
@@ -44,7 +45,8 @@ scope_wan_text_n_bytes(const ScopeContext *ctx, const ScopeWanConfig *config)
     size_t n_blocks = (size_t)(config->n_layers + config->n_vace_layers);
 
     return rows * (size_t)config->text_dim * sizeof(float) +
-           rows * (size_t)config->dim * work * (1 + 2 * n_blocks) + 8 * 64;
+           rows * (size_t)config->dim * work * (1 + 2 * n_blocks) +
+           (size_t)config->dim * sizeof(float) + 8 * 64;
 }
 
 /* Rows before the zero rows at the end. */

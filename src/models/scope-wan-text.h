@@ -27,8 +27,9 @@ typedef struct {
     ScopeTensor prompt; /**< [T, text_dim] f32, zero rows at the end */
     int64_t n_rows;     /**< rows before the zero rows */
     gboolean has_prompt;
-    ScopeTensor context;    /**< [T, D] float */
-    gboolean context_valid; /**< @context belongs to @prompt */
+    ScopeTensor context; /**< [T, D] float */
+    ScopeTensor pooled;  /**< [1, D] f32: what the prompt adds to the time embedding, if anything */
+    gboolean context_valid; /**< @context and @pooled belong to @prompt */
     ScopeWanCross main;     /**< of the main blocks */
     ScopeWanCross vace;     /**< of the context blocks; dropped whenever the prompt changes */
 } ScopeWanText;

@@ -222,6 +222,19 @@ load_places(Load *load, GError **error)
     return TRUE;
 }
 
+/* What the sum of the prompt's rows adds to the time embedding; as rare as the places. */
+static gboolean
+load_pooled(Load *load, GError **error)
+{
+    ScopeWanModel *m = load->model;
+    const gint64 shape[2] = {m->config.dim, m->config.text_dim};
+
+    m->pooled_embedding = SCOPE_TENSOR_NONE;
+    return scope_checkpoint_find(m->weights, "pooled_embedding.weight") == NULL ||
+           scope_wan_loader_vector(&load->loader, "pooled_embedding.weight", 2, shape,
+                                   &m->pooled_embedding, error);
+}
+
 static gboolean
 load_main(Load *load, GError **error)
 {
@@ -231,7 +244,7 @@ load_main(Load *load, GError **error)
 
     if (!load_linear(load, NULL, "patch_embedding", c->dim, c->in_dim * area, FALSE,
                      &m->patch_embedding, error) ||
-        !load_places(load, error) ||
+        !load_places(load, error) || !load_pooled(load, error) ||
         !load_linear(load, NULL, "text_embedding.0", c->dim, c->text_dim, TRUE, &m->text_in,
                      error) ||
         !load_linear(load, NULL, "text_embedding.2", c->dim, c->dim, TRUE, &m->text_out, error) ||

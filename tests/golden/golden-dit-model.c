@@ -26,7 +26,7 @@ check_time(GoldenDit *dit, ScopeTensor *ret_e, GError **error)
     for (gint64 i = 0; i < t->n; i++) {
         scope_wan_sinusoid(t->f32[i], config->freq_dim, waves + i * config->freq_dim);
     }
-    scope_wan_embed_time(dit->ctx, dit->model, e, e0, t->f32);
+    scope_wan_embed_time(dit->ctx, dit->model, e, e0, t->f32, SCOPE_TENSOR_NONE);
     golden_check_f32(dit->c, "sinusoid", 2, shape, waves);
     golden_engine_check(dit->engine, dit->c, "e", e);
     golden_engine_check(dit->engine, dit->c, "e0", e0);

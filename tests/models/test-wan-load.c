@@ -284,6 +284,16 @@ test_places_of_no_square(Fixture *f, gconstpointer data)
 }
 
 static void
+test_pooled_of_wrong_shape(Fixture *f, gconstpointer data)
+{
+    f->tiny.pooled = TRUE;
+    f->tiny.reshape = "pooled_embedding.weight";
+    scope_tiny_wan_write(&f->tiny, f->path);
+    expect_refusal(f, NULL, SCOPE_CHECKPOINT_ERROR, SCOPE_CHECKPOINT_ERROR_MISMATCH,
+                   PARTS("model.safetensors", "pooled_embedding.weight", "65, 24", "64, 24"));
+}
+
+static void
 test_wrong_shape(Fixture *f, gconstpointer data)
 {
     f->tiny.reshape = "blocks.1.ffn.2.weight";
@@ -458,6 +468,7 @@ main(int argc, char **argv)
     ADD("places", test_places);
     ADD("missing-tensor", test_missing_tensor);
     ADD("places-of-no-square", test_places_of_no_square);
+    ADD("pooled-of-wrong-shape", test_pooled_of_wrong_shape);
     ADD("wrong-shape", test_wrong_shape);
     ADD("integers", test_integers);
     ADD("truncated", test_truncated);

@@ -172,6 +172,9 @@ add_model(Writer *w)
     if (w->tiny->n_places > 0) {
         add(w, "position_embedding", 0, 1, 3, (const gint64[]){1, w->tiny->n_places, c->dim});
     }
+    if (w->tiny->pooled) {
+        add(w, "pooled_embedding.weight", 0, 0.5f, 2, (const gint64[]){c->dim, c->text_dim});
+    }
     if (w->tiny->also != NULL) {
         add(w, w->tiny->also, 0, 1, 1, (const gint64[]){4});
     }

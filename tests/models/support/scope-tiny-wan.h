@@ -18,6 +18,7 @@ typedef struct {
     const char *as_integer; /**< (nullable): tensor that is stored as I32 */
     const char *also;       /**< (nullable): tensor that is there beside the model's */
     const char *fill_nan;   /**< (nullable): tensor that holds NaN */
+    gboolean pooled;        /**< with pooled_embedding.weight */
     gint64 n_places;        /**< rows of the table of places; 0: none */
     gsize cut_bytes;        /**< bytes missing at the end of the file */
 } ScopeTinyWan;
