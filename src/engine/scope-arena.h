@@ -58,9 +58,9 @@ gboolean scope_arena_reserve(ScopeArena *arena, size_t n_bytes, GError **error);
  * @shape: sizes (use SCOPE_SHAPE(...) for the last two arguments)
  *
  * Memory is not cleared (scope_op_fill does that) and aligned to 64 bytes.
- * Thread: the owner. Errors: none (asserts when sealed and full, and on the CPU when the system has
- * no memory; a device that is full gives a tensor without data, which its ops ignore until
- * scope_context_synchronize() reports the error). Reserve first where that must be reported.
+ * Thread: the owner. Errors: none (asserts when sealed and full; where memory ran out it gives a
+ * tensor without data, and the thread's ops do nothing until scope_context_synchronize() reports
+ * the error). Reserve first where code other than ops reads the tensor.
  * Returns: a contiguous tensor, valid until released or destroyed.
  */
 ScopeTensor scope_arena_alloc(ScopeArena *arena, ScopeDType dtype, int ndim, const int64_t *shape);

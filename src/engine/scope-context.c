@@ -6,6 +6,8 @@
 
 #include "engine/scope-assert.h"
 #include "engine/scope-backend.h"
+#include "engine/scope-devices.h"
+#include "engine/scope-engine-error.h"
 
 ScopeContext *
 scope_context_create(const ScopeBackend *backend, ScopePool *pool, GError **error)
@@ -64,5 +66,17 @@ scope_context_download(ScopeContext *ctx, void *dst, ScopeTensor src)
 gboolean
 scope_context_synchronize(ScopeContext *ctx, GError **error)
 {
-    return ctx->backend->synchronize(ctx, error);
+    g_autoptr(GError) why = NULL;
+    gboolean is_done = ctx->backend->synchronize(ctx, &why);
+    if (ctx->backend->memory != SCOPE_MEMORY_HOST) {
+        /* arenas of the host beside those of the device */
+        is_done = scope_backend_cpu()->synchronize(ctx, why ? NULL : &why) && is_done;
+    }
+    if (g_error_matches(why, SCOPE_ENGINE_ERROR, SCOPE_ENGINE_ERROR_DEVICE_LOST)) {
+        scope_devices_note_lost(ctx->backend);
+    }
+    if (why) {
+        g_propagate_error(error, g_steal_pointer(&why));
+    }
+    return is_done;
 }

@@ -77,8 +77,10 @@ void scope_context_download(ScopeContext *ctx, void *dst, ScopeTensor src);
  * scope_context_synchronize:
  * @error: (nullable) set on failure
  *
- * Waits for all earlier ops and reads the sticky device error, once per chunk.
- * Thread: the owner. Errors: from the backend (never on the CPU).
+ * Waits for all earlier ops and reads the sticky error, once per chunk. A device that is lost is
+ * not opened again.
+ * Thread: the owner. Errors: SCOPE_ENGINE_ERROR_OUT_OF_MEMORY when an arena could not grow,
+ * SCOPE_ENGINE_ERROR_DEVICE_LOST.
  * Returns: TRUE, or FALSE with @error set.
  */
 gboolean scope_context_synchronize(ScopeContext *ctx, GError **error);

@@ -23,6 +23,7 @@ static struct {
     const ScopeBackendModule *module; /* NULL: the probe says why */
     ScopeDeviceProbe probe;
     const ScopeBackend *backends[SCOPE_MAX_DEVICES][SCOPE_N_PRECISIONS];
+    gboolean is_lost[SCOPE_MAX_DEVICES];
 } state = {.lock = SCOPE_LOCK_INIT};
 
 /* ---- the module ---------------------------------------------------------------------------- */
@@ -189,6 +190,12 @@ open_device(int index, ScopePrecision precision, GError **error)
                     index, state.probe.n_devices);
         return NULL;
     }
+    if (state.is_lost[index]) {
+        g_set_error(error, SCOPE_ENGINE_ERROR, SCOPE_ENGINE_ERROR_NO_DEVICE,
+                    "cuda:%d faulted and cannot be used by this process any more; restart it",
+                    index);
+        return NULL;
+    }
     const ScopeBackend **kept = &state.backends[index][precision];
     if (!*kept) {
         *kept = state.module->open(index, precision, error);
@@ -196,7 +203,21 @@ open_device(int index, ScopePrecision precision, GError **error)
     return *kept;
 }
 
-/* One line in the life of the process: what computes. */
+void
+scope_devices_note_lost(const ScopeBackend *backend)
+{
+    SCOPE_LOCK_GUARD(&state.lock);
+    for (int i = 0; i < SCOPE_MAX_DEVICES; i++) {
+        for (int k = 0; k < SCOPE_N_PRECISIONS; k++) {
+            if (backend && state.backends[i][k] == backend && !state.is_lost[i]) {
+                state.is_lost[i] = TRUE;
+                state.is_reported = FALSE; /* what computes is told once more */
+            }
+        }
+    }
+}
+
+/* One line: what computes. */
 static void
 report(const char *name, const GError *error)
 {

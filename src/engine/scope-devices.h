@@ -39,6 +39,15 @@ gboolean scope_devices_check_name(const char *name, GError **error);
 const ScopeBackend *scope_devices_open(const char *name, ScopePrecision precision, GError **error);
 
 /**
+ * scope_devices_note_lost:
+ * @backend: one that scope_devices_open() gave; others are ignored
+ *
+ * Its device faulted, and this process cannot use it any more: scope_devices_open() refuses it from
+ * now on, and "auto" means the CPU. Thread: any. Errors: none. Returns: nothing.
+ */
+void scope_devices_note_lost(const ScopeBackend *backend);
+
+/**
  * scope_devices_probe:
  *
  * What there is. Thread: any. Blocks: at the first call, while the module loads. Errors: none, the

@@ -229,6 +229,9 @@ scope_op_rope_table(ScopeContext *ctx, ScopeTensor table, const ScopeRopeGrid *g
     gboolean on_host = table.memory == SCOPE_MEMORY_HOST;
     g_autofree float *staging = on_host ? NULL : g_new(float, MAX(1, n_tokens * d));
     float *base = on_host ? table.data : staging;
+    if (!base) {
+        return; /* memory ran out, which is noted */
+    }
     /* the first token of each frame, row and column computes its axis; the others copy it */
     int64_t hw = grid->height * grid->width, w = grid->width;
     for (int64_t i = 0; i < n_tokens; i++) {

@@ -28,7 +28,7 @@ set_contiguous_strides(ScopeTensor *t)
 static void *
 offset_address(ScopeTensor t, int64_t elements)
 {
-    return (char *)t.data + elements * (int64_t)scope_dtype_size(t.dtype);
+    return !t.data ? NULL : (char *)t.data + elements * (int64_t)scope_dtype_size(t.dtype);
 }
 
 ScopeTensor

@@ -35,6 +35,10 @@ prepare(ScopeContext *ctx, ScopeArena *arena, ScopeTensor stored, const ScopeWei
     static const ScopeWeightOptions defaults = {0};
     options = options ? options : &defaults;
     SCOPE_ASSERT(scope_dtype_is_float(stored.dtype) && stored.memory == SCOPE_MEMORY_HOST);
+    if (!stored.data && !scope_context_synchronize(ctx, error)) {
+        return FALSE; /* there was no memory for it */
+    }
+    SCOPE_ASSERT(stored.data);
     if (!copy_vector(ctx, arena, options->bias, &weight->bias, error) ||
         !copy_vector(ctx, arena, options->scale, &weight->scale, error)) {
         return FALSE;

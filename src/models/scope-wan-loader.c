@@ -60,14 +60,18 @@ scope_wan_loader_wrap(ScopeWanLoader *loader, const ScopeCheckpointTensor *tenso
     /* Doubles are narrowed once here, so that no op has to know them. */
     if (dtype == SCOPE_DTYPE_F64) {
         ScopeTensor copy = scope_arena_alloc(loader->host, SCOPE_DTYPE_F32, rank, shape);
-        scope_checkpoint_tensor_copy_f32(tensor, copy.data);
+        if (copy.data != NULL) {
+            scope_checkpoint_tensor_copy_f32(tensor, copy.data);
+        }
         return copy;
     }
     if (tensor->contiguous && scope_checkpoint_tensor_is_aligned(tensor)) {
         return scope_tensor_wrap(dtype, tensor->data, rank, shape);
     }
     ScopeTensor copy = scope_arena_alloc(loader->host, dtype, rank, shape);
-    scope_checkpoint_tensor_copy(tensor, copy.data);
+    if (copy.data != NULL) {
+        scope_checkpoint_tensor_copy(tensor, copy.data);
+    }
     return copy;
 }
 

@@ -33,7 +33,9 @@ widen(ScopeContext *cpu, const ScopeCheckpointTensor *t, int64_t rows, int64_t c
 {
     ScopeTensor wide = scope_context_scratch(cpu, SCOPE_DTYPE_F32, SCOPE_SHAPE(rows, columns));
 
-    scope_checkpoint_tensor_copy_f32(t, wide.data);
+    if (wide.data != NULL) {
+        scope_checkpoint_tensor_copy_f32(t, wide.data);
+    }
     return wide;
 }
 
@@ -120,7 +122,7 @@ scope_lora_merge_apply(const ScopeLoraMerge *merge, ScopeWanLoader *loader, cons
         options->scale = SCOPE_TENSOR_NONE;
     }
     scope_arena_release(cpu->scratch, mark);
-    return TRUE;
+    return scope_context_synchronize(cpu, error);
 }
 
 /* -- run-time parts --------------------------------------------------------------------------- */
@@ -137,7 +139,9 @@ prepare(ScopeWanLoader *loader, const ScopeCheckpointTensor *t, int64_t rows, in
         stored = scope_tensor_reshape(scope_wan_loader_wrap(loader, t), SCOPE_SHAPE(rows, columns));
     } else {
         stored = scope_arena_alloc(loader->host, SCOPE_DTYPE_F32, SCOPE_SHAPE(rows, columns));
-        memset(stored.data, 0, scope_tensor_n_bytes(stored));
+        if (stored.data != NULL) {
+            memset(stored.data, 0, scope_tensor_n_bytes(stored));
+        }
     }
     return scope_weight_prepare_linear(loader->ctx, loader->arena, stored, &options, ret_weight,
                                        error);

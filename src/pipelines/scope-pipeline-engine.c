@@ -25,8 +25,10 @@ scope_pipeline_take_error(GError *error, GError **ret_error)
                             error->message);
     else if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_NO_SPACE) ||
              g_error_matches(error, SCOPE_ENGINE_ERROR, SCOPE_ENGINE_ERROR_OUT_OF_MEMORY))
-        g_set_error_literal(ret_error, SCOPE_PIPELINE_ERROR, SCOPE_PIPELINE_ERROR_OUT_OF_MEMORY,
-                            error->message);
+        g_set_error(
+            ret_error, SCOPE_PIPELINE_ERROR, SCOPE_PIPELINE_ERROR_OUT_OF_MEMORY,
+            "out of memory: %s; a smaller picture, quantization or fewer sessions need less",
+            error->message);
     else if (error->domain != SCOPE_PIPELINE_ERROR)
         g_set_error_literal(ret_error, SCOPE_PIPELINE_ERROR, SCOPE_PIPELINE_ERROR_FAILED,
                             error->message);
@@ -162,7 +164,7 @@ scope_pipeline_new_frame(const ScopePipelineEngine *engine, ScopeContext *ctx, S
     SCOPE_ASSERT(frame != NULL && pixels.ndim == 3 &&
                  (pixels.shape[2] == 1 || pixels.shape[2] == 3));
     scope_video_to_u8(ctx, bytes, pixels, SCOPE_VIDEO_TRUNCATE);
-    if (bytes.memory == SCOPE_MEMORY_HOST) {
+    if (bytes.memory == SCOPE_MEMORY_HOST && bytes.data != NULL) {
         copy_rows(frame, bytes.data, (guint32)pixels.shape[2]);
     } else {
         g_autofree guint8 *host = g_malloc(scope_tensor_n_bytes(bytes));

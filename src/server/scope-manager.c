@@ -269,6 +269,23 @@ scope_manager_load(ScopeManager *manager, const ScopeManagerEntry *entries, guin
     notify(manager);
 }
 
+void
+scope_manager_fail(ScopeManager *manager, ScopeInstance *instance, const char *reason)
+{
+    for (guint i = 0; i < manager->slots->len; i++) {
+        Slot *slot = g_ptr_array_index(manager->slots, i);
+        if (instance && slot->instance == instance) {
+            slot->state = SCOPE_MANAGER_ERROR;
+            slot->error = g_strdup(reason);
+            scope_log_info("dropping %s (%s); the next load makes it anew", slot->key,
+                           slot->pipeline_id);
+            scope_loader_retire(manager->loader, g_steal_pointer(&slot->instance));
+            notify(manager);
+            return;
+        }
+    }
+}
+
 ScopeManagerState
 scope_manager_get_state(ScopeManager *manager)
 {

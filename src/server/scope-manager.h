@@ -88,6 +88,18 @@ void scope_manager_set_changed(ScopeManager *manager, ScopeManagerChanged change
  */
 void scope_manager_load(ScopeManager *manager, const ScopeManagerEntry *entries, guint n_entries);
 
+/**
+ * scope_manager_fail:
+ * @manager: borrowed
+ * @instance: one that cannot be used any more; of another manager or unloaded: ignored
+ * @reason: for people
+ *
+ * Unloads @instance and puts its entry into the state ERROR, so that the next request loads anew.
+ *
+ * Thread: main. Errors: none.
+ */
+void scope_manager_fail(ScopeManager *manager, ScopeInstance *instance, const char *reason);
+
 /** scope_manager_get_state: combined state; does not clear an error. Thread: main. */
 ScopeManagerState scope_manager_get_state(ScopeManager *manager);
 

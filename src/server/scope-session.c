@@ -171,8 +171,24 @@ on_fatal_grace(gpointer user_data)
 
 typedef struct {
     Link *link;
+    char *node_id;
     char *text;
+    gboolean is_lost; /* the device, and with it the instance */
 } Fatal;
+
+/* Has the instance of @node_id dropped, so that the next load makes a new one. */
+static void
+tell_lost(ScopeSession *session, const Fatal *fatal)
+{
+    for (guint i = 0; i < session->plan->nodes->len; i++) {
+        const ScopePlanNode *node = g_ptr_array_index(session->plan->nodes, i);
+        if (node->instance && strcmp(node->node_id, fatal->node_id) == 0) {
+            session->callbacks.lost(session, node->instance, fatal->text,
+                                    session->callbacks.user_data);
+            return;
+        }
+    }
+}
 
 static gboolean
 on_fatal_main(gpointer user_data)
@@ -180,6 +196,9 @@ on_fatal_main(gpointer user_data)
     Fatal *fatal = user_data;
     ScopeSession *session = fatal->link->session;
 
+    if (session && fatal->is_lost) {
+        tell_lost(session, fatal);
+    }
     if (session && !session->is_closing && session->fatal_id == 0) {
         scope_log_error("session %s: the stream ended: %s", session->id, fatal->text);
         scope_session_send_stopped(session, fatal->text);
@@ -208,6 +227,7 @@ fatal_free(gpointer data)
     Fatal *fatal = data;
 
     link_unref(fatal->link);
+    g_free(fatal->node_id);
     g_free(fatal->text);
     g_free(fatal);
 }
@@ -219,7 +239,9 @@ post_error(GSourceFunc func, Link *link, const char *node_id, const GError *erro
     Fatal *fatal = g_new0(Fatal, 1);
 
     fatal->link = link_ref(link);
+    fatal->node_id = g_strdup(node_id);
     fatal->text = g_strdup_printf("%s: %s", node_id, error->message);
+    fatal->is_lost = g_error_matches(error, SCOPE_PIPELINE_ERROR, SCOPE_PIPELINE_ERROR_DEVICE_LOST);
     g_main_context_invoke_full(NULL, G_PRIORITY_DEFAULT, func, fatal, fatal_free);
 }
 

@@ -32,10 +32,13 @@ typedef enum {
 /**
  * ScopeSessionCallbacks:
  * @ended: the session has ended and wants to be dropped by its owner. Called once
- * @user_data: for it
+ * @lost: the device of @instance is lost, and the instance is of no use any more
+ * @user_data: for both
  */
 typedef struct {
     void (*ended)(ScopeSession *session, ScopeSessionEnd end, gpointer user_data);
+    void (*lost)(ScopeSession *session, ScopeInstance *instance, const char *reason,
+                 gpointer user_data);
     gpointer user_data;
 } ScopeSessionCallbacks;
 

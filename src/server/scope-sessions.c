@@ -146,6 +146,14 @@ on_ended(ScopeSession *session, ScopeSessionEnd end, gpointer user_data)
 }
 
 static void
+on_lost(ScopeSession *session, ScopeInstance *instance, const char *reason, gpointer user_data)
+{
+    ScopeSessions *sessions = user_data;
+
+    scope_manager_fail(sessions->manager, instance, reason);
+}
+
+static void
 refuse(ScopeSessions *sessions, GError *error, ScopeSessionsAnswered answered, gpointer user_data)
 {
     sessions->stats.n_refused++;
@@ -188,7 +196,7 @@ void
 scope_sessions_offer(ScopeSessions *sessions, const char *sdp, ScopePlan *plan,
                      ScopeSessionsAnswered answered, gpointer user_data)
 {
-    ScopeSessionCallbacks callbacks = {.ended = on_ended, .user_data = sessions};
+    ScopeSessionCallbacks callbacks = {.ended = on_ended, .lost = on_lost, .user_data = sessions};
     GError *error = NULL;
     ScopeSession *session;
     Offer *offer;

@@ -116,19 +116,31 @@ snapshot(const Driver *d)
 }
 
 Driver *
-driver_open(ScopeInstance *instance)
+driver_try_open(ScopeInstance *instance, GError **error)
 {
     Driver *d = g_new0(Driver, 1);
     const ScopePipelineDesc *desc = scope_instance_get_info(instance)->desc;
     g_autoptr(ScopeParamSnapshot) values = NULL;
-    g_autoptr(GError) error = NULL;
 
     d->instance = scope_instance_ref(instance);
     d->record = driver_json("{'prompts':[{'text':'a cat'}]}");
     scope_output_init(&d->output);
     values = snapshot(d);
     d->stream = desc->stream_new(scope_instance_get_handle(instance),
-                                 scope_param_snapshot_get_values(values), &error);
+                                 scope_param_snapshot_get_values(values), error);
+    if (d->stream == NULL) {
+        driver_close(d);
+        return NULL;
+    }
+    return d;
+}
+
+Driver *
+driver_open(ScopeInstance *instance)
+{
+    g_autoptr(GError) error = NULL;
+    Driver *d = driver_try_open(instance, &error);
+
     g_assert_no_error(error);
     return d;
 }
@@ -139,7 +151,9 @@ driver_close(Driver *d)
     if (d == NULL) {
         return;
     }
-    scope_instance_get_info(d->instance)->desc->stream_free(d->stream);
+    if (d->stream != NULL) {
+        scope_instance_get_info(d->instance)->desc->stream_free(d->stream);
+    }
     scope_output_clear(&d->output);
     json_object_unref(d->record);
     scope_instance_unref(d->instance);

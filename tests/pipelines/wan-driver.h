@@ -41,6 +41,8 @@ ScopeInstance *driver_load(DriverFixture *fixture, const char *json, GError **er
 
 /** driver_open: a session on @instance, of which it takes a reference, with the prompt "a cat". */
 Driver *driver_open(ScopeInstance *instance);
+/** driver_try_open: the same; (nullable): NULL with @error set when it cannot be opened. */
+Driver *driver_try_open(ScopeInstance *instance, GError **error);
 /** driver_close: (nullable): ends it. */
 void driver_close(Driver *driver);
 

@@ -315,9 +315,9 @@ scope_cpu_attention(ScopeContext *ctx, ScopeTensor out, ScopeTensor q,
         scope_context_scratch(ctx, SCOPE_DTYPE_F32, SCOPE_SHAPE(n_threads, a.scratch_each)).data;
     int64_t n_sequences = q.shape[0] * q.shape[2];
     if (few) {
-        scope_pool_run(ctx->pool, n_sequences, few_queries_tile, &a);
+        scope_cpu_run(ctx, n_sequences, few_queries_tile, &a);
     } else {
-        scope_pool_run(ctx->pool, n_sequences * a.n_query_tiles, attention_tile, &a);
+        scope_cpu_run(ctx, n_sequences * a.n_query_tiles, attention_tile, &a);
     }
     scope_arena_release(ctx->scratch, mark);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The table of the CPU backend and its memory: anonymous mappings, which cost nothing until they
- * are touched. Owns nothing else. Any thread.
+ * are touched. Where a thread's memory runs out in the middle of work, its ops do nothing until it
+ * synchronizes, and the tensors without data are never read. Owns nothing else. Any thread.
  */
 #include "engine/cpu/scope-cpu.h"
 
@@ -9,6 +10,12 @@
 #include <gio/gio.h>
 #include <string.h>
 #include <sys/mman.h>
+
+#include "engine/scope-engine-error.h"
+
+/* Why the calling thread's arenas could not grow; NULL = they could. Set by an allocation that has
+ * no error argument, cleared by the thread's next synchronize. */
+static _Thread_local GError *exhausted;
 
 static void *
 memory_alloc(const ScopeBackend *backend, size_t n_bytes, GError **error)
@@ -36,7 +43,23 @@ static void
 memory_exhausted(const ScopeBackend *backend, const GError *error)
 {
     (void)backend;
-    g_assertion_message("scope", __FILE__, __LINE__, G_STRFUNC, error->message);
+    if (!exhausted) {
+        exhausted = g_error_copy(error);
+    }
+}
+
+gboolean
+scope_cpu_is_exhausted(void)
+{
+    return exhausted != NULL;
+}
+
+void
+scope_cpu_run(ScopeContext *ctx, int64_t n_tiles, ScopeTileFn fn, void *user_data)
+{
+    if (!exhausted) {
+        scope_pool_run(ctx->pool, n_tiles, fn, user_data);
+    }
 }
 
 static gboolean
@@ -54,20 +77,35 @@ context_clear(ScopeContext *ctx)
 }
 
 static void
-transfer(ScopeContext *ctx, void *dst, const void *src, size_t n_bytes)
+upload(ScopeContext *ctx, void *dst, const void *src, size_t n_bytes)
 {
     (void)ctx;
-    if (n_bytes > 0) {
+    if (n_bytes > 0 && !exhausted) {
         memcpy(dst, src, n_bytes);
+    }
+}
+
+static void
+download(ScopeContext *ctx, void *dst, const void *src, size_t n_bytes)
+{
+    (void)ctx;
+    if (n_bytes > 0 && !exhausted) {
+        memcpy(dst, src, n_bytes);
+    } else if (n_bytes > 0) {
+        memset(dst, 0, n_bytes); /* the caller learns of the failure when it synchronizes */
     }
 }
 
 static gboolean
 synchronize(ScopeContext *ctx, GError **error)
 {
+    g_autoptr(GError) full = g_steal_pointer(&exhausted);
     (void)ctx;
-    (void)error;
-    return TRUE;
+    if (full) {
+        g_set_error_literal(error, SCOPE_ENGINE_ERROR, SCOPE_ENGINE_ERROR_OUT_OF_MEMORY,
+                            full->message);
+    }
+    return !full;
 }
 
 /* There is nothing to gain from recording: ops run where they are called. */
@@ -112,8 +150,8 @@ static const ScopeBackend cpu_backend = {
     .memory_exhausted = memory_exhausted,
     .context_init = context_init,
     .context_clear = context_clear,
-    .upload = transfer,
-    .download = transfer,
+    .upload = upload,
+    .download = download,
     .synchronize = synchronize,
     .capture_begin = capture_begin,
     .capture_end = capture_end,

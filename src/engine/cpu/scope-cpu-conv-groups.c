@@ -86,6 +86,6 @@ scope_cpu_conv_groups(ScopeContext *ctx, ScopeTensor y, ScopeTensor x, const Sco
               .e = &options->epilogue};
     c.sums =
         scope_context_scratch(ctx, SCOPE_DTYPE_F32, SCOPE_SHAPE(n_threads, weight->n_out)).data;
-    scope_pool_run(ctx->pool, y.shape[0] * y.shape[1], conv_tile, &c);
+    scope_cpu_run(ctx, y.shape[0] * y.shape[1], conv_tile, &c);
     scope_arena_release(ctx->scratch, mark);
 }

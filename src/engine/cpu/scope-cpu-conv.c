@@ -241,8 +241,8 @@ find_top(ScopeContext *ctx, const ScopeKernels *k, ScopeTensor t)
     ScopeArenaMark mark = scope_arena_mark(ctx->scratch);
     Quantise q = {.k = k, .t = t};
     q.top = scope_context_scratch(ctx, SCOPE_DTYPE_F32, SCOPE_SHAPE(n_tiles)).data;
-    scope_pool_run(ctx->pool, n_tiles, top_tile, &q);
-    float top = k->abs_max(q.top, n_tiles);
+    scope_cpu_run(ctx, n_tiles, top_tile, &q);
+    float top = scope_cpu_is_exhausted() ? 0.0F : k->abs_max(q.top, n_tiles);
     scope_arena_release(ctx->scratch, mark);
     return top;
 }
@@ -273,8 +273,10 @@ quantise_input(ScopeContext *ctx, Conv *c)
         int64_t n = scope_tensor_n_elements(part[i]);
         Quantise q = {.k = c->k, .t = part[i], .factor = top > 0.0F ? limit / top : 0.0F};
         q.q = scope_context_scratch(ctx, SCOPE_DTYPE_U8, SCOPE_SHAPE(2 * n + 2)).data;
-        q.q[n] = 0;
-        scope_pool_run(ctx->pool, div_up(n, QUANTISE_TILE), quantise_tile, &q);
+        if (!scope_cpu_is_exhausted()) {
+            q.q[n] = 0;
+        }
+        scope_cpu_run(ctx, div_up(n, QUANTISE_TILE), quantise_tile, &q);
         c->image[i].base = (const char *)q.q;
         c->image[i].pixel = part[i].shape[3] * 2;
         c->image[i].row = c->image[i].pixel * part[i].shape[2];
@@ -339,9 +341,9 @@ run_plan(ScopeContext *ctx, Conv *c)
     c->scratch =
         scope_context_scratch(ctx, SCOPE_DTYPE_U8, SCOPE_SHAPE(n_threads, c->scratch_each)).data;
     ScopeTensor zeros = scope_context_scratch(ctx, SCOPE_DTYPE_F32, SCOPE_SHAPE(plan->n_k + 1));
-    memset(zeros.data, 0, scope_tensor_n_bytes(zeros));
+    scope_cpu_fill(ctx, zeros, 0.0F);
     c->zeros = zeros.data;
-    scope_pool_run(ctx->pool, n_tiles * c->n_panel_groups, conv_tile, c);
+    scope_cpu_run(ctx, n_tiles * c->n_panel_groups, conv_tile, c);
     scope_arena_release(ctx->scratch, mark);
 }
 

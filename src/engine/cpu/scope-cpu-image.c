@@ -163,7 +163,7 @@ void
 scope_cpu_resize(ScopeContext *ctx, ScopeTensor y, ScopeTensor x, const ScopeResizeOptions *options)
 {
     Image im = {.y = y, .x = x, .o = options};
-    scope_pool_run(ctx->pool, y.shape[0] * y.shape[1], resize_tile, &im);
+    scope_cpu_run(ctx, y.shape[0] * y.shape[1], resize_tile, &im);
 }
 
 static void
@@ -212,7 +212,7 @@ scope_cpu_grid_sample(ScopeContext *ctx, ScopeTensor y, ScopeTensor x, ScopeTens
                       ScopeSampleMode mode, ScopePadMode pad)
 {
     Image im = {.y = y, .x = x, .coords = coords, .sample = mode, .pad = pad};
-    scope_pool_run(ctx->pool, y.shape[0] * y.shape[1], sample_tile, &im);
+    scope_cpu_run(ctx, y.shape[0] * y.shape[1], sample_tile, &im);
 }
 
 static void
@@ -244,7 +244,7 @@ void
 scope_cpu_pool2d(ScopeContext *ctx, ScopeTensor y, ScopeTensor x, ScopePoolKind kind, int size)
 {
     Image im = {.y = y, .x = x, .pool = kind, .size = size};
-    scope_pool_run(ctx->pool, y.shape[0] * y.shape[1], pool_tile, &im);
+    scope_cpu_run(ctx, y.shape[0] * y.shape[1], pool_tile, &im);
 }
 
 static void
@@ -270,5 +270,5 @@ void
 scope_cpu_pad(ScopeContext *ctx, ScopeTensor y, ScopeTensor x, ScopePadMode mode, int top, int left)
 {
     Image im = {.y = y, .x = x, .pad = mode, .top = top, .left = left};
-    scope_pool_run(ctx->pool, y.shape[0] * y.shape[1], pad_tile, &im);
+    scope_cpu_run(ctx, y.shape[0] * y.shape[1], pad_tile, &im);
 }

@@ -148,12 +148,14 @@ scope_cpu_linear_int8(ScopeContext *ctx, ScopeTensor y, ScopeTensor x, const Sco
     int64_t n_threads = scope_pool_get_n_threads(ctx->pool);
     l.panels =
         scope_context_scratch(ctx, SCOPE_DTYPE_I32, SCOPE_SHAPE(l.n_panels, l.n_pairs, k->nr)).data;
-    l.row_scale = scope_context_scratch(ctx, SCOPE_DTYPE_F32, SCOPE_SHAPE(l.n_panels * k->nr)).data;
-    memset(l.row_scale, 0, (size_t)(l.n_panels * k->nr) * sizeof(float));
+    ScopeTensor row_scale =
+        scope_context_scratch(ctx, SCOPE_DTYPE_F32, SCOPE_SHAPE(l.n_panels * k->nr));
+    scope_cpu_fill(ctx, row_scale, 0.0F);
+    l.row_scale = row_scale.data;
     l.scratch =
         scope_context_scratch(ctx, SCOPE_DTYPE_U8, SCOPE_SHAPE(n_threads, l.scratch_each)).data;
-    scope_pool_run(ctx->pool, l.n_panels, pack_tile, &l);
+    scope_cpu_run(ctx, l.n_panels, pack_tile, &l);
     int64_t n_blocks = (weight->n_out + l.block_out - 1) / l.block_out;
-    scope_pool_run(ctx->pool, n_blocks * l.n_row_tiles, linear_tile, &l);
+    scope_cpu_run(ctx, n_blocks * l.n_row_tiles, linear_tile, &l);
     scope_arena_release(ctx->scratch, mark);
 }

@@ -140,8 +140,8 @@ scope_cpu_linear(ScopeContext *ctx, ScopeTensor y, ScopeTensor x, const ScopeWei
             .data;
     l.scratch =
         scope_context_scratch(ctx, SCOPE_DTYPE_F32, SCOPE_SHAPE(n_threads, l.scratch_each)).data;
-    scope_pool_run(ctx->pool, l.n_panels, pack_tile, &l);
+    scope_cpu_run(ctx, l.n_panels, pack_tile, &l);
     int64_t n_blocks = (weight->n_out + l.block_out - 1) / l.block_out;
-    scope_pool_run(ctx->pool, n_blocks * l.n_row_tiles, linear_tile, &l);
+    scope_cpu_run(ctx, n_blocks * l.n_row_tiles, linear_tile, &l);
     scope_arena_release(ctx->scratch, mark);
 }

@@ -104,5 +104,5 @@ scope_cpu_loop_run(ScopeContext *ctx, ScopeCpuLoop *loop)
     loop->n_chunks = (n + loop->inner_chunk - 1) / loop->inner_chunk;
     loop->rows_per_tile = MAX(1, SCOPE_CPU_TILE_ELEMENTS / loop->inner_chunk);
     int64_t n_groups = (loop->n_rows + loop->rows_per_tile - 1) / loop->rows_per_tile;
-    scope_pool_run(ctx->pool, n_groups * loop->n_chunks, run_tile, loop);
+    scope_cpu_run(ctx, n_groups * loop->n_chunks, run_tile, loop);
 }

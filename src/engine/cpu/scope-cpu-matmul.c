@@ -118,6 +118,6 @@ scope_cpu_matmul(ScopeContext *ctx, ScopeTensor y, ScopeTensor a, ScopeTensor b,
     int64_t n_threads = scope_pool_get_n_threads(ctx->pool);
     m.scratch =
         scope_context_scratch(ctx, SCOPE_DTYPE_F32, SCOPE_SHAPE(n_threads, SCRATCH_EACH)).data;
-    scope_pool_run(ctx->pool, y.shape[0] * m.n_row_tiles * m.n_col_tiles, matmul_tile, &m);
+    scope_cpu_run(ctx, y.shape[0] * m.n_row_tiles * m.n_col_tiles, matmul_tile, &m);
     scope_arena_release(ctx->scratch, mark);
 }

@@ -83,6 +83,9 @@ void
 scope_cpu_move_rows(ScopeContext *ctx, ScopeTensor t, int64_t to, int64_t from, int64_t n_rows)
 {
     (void)ctx;
+    if (scope_cpu_is_exhausted()) {
+        return;
+    }
     int64_t size = (int64_t)scope_dtype_size(t.dtype);
     int64_t step = t.stride[0] * size;
     int64_t n_bytes = scope_tensor_n_elements(t) / t.shape[0] * size;
@@ -134,7 +137,7 @@ void
 scope_cpu_gather_rows(ScopeContext *ctx, ScopeTensor y, ScopeTensor table, ScopeTensor ids)
 {
     Gather g = {y, table, ids};
-    scope_pool_run(ctx->pool, y.shape[0], gather_tile, &g);
+    scope_cpu_run(ctx, y.shape[0], gather_tile, &g);
 }
 
 typedef struct {
@@ -210,7 +213,7 @@ scope_cpu_reduce(ScopeContext *ctx, ScopeReduceKind kind, ScopeTensor y, ScopeTe
         r.reduced[d] = y.shape[d] != x.shape[d];
         r.n_reduced *= r.reduced[d] ? x.shape[d] : 1;
     }
-    scope_pool_run(ctx->pool, scope_tensor_n_elements(y), reduce_tile, &r);
+    scope_cpu_run(ctx, scope_tensor_n_elements(y), reduce_tile, &r);
 }
 
 /* Philox 4x32-10: ten rounds on a 128-bit counter with a 64-bit key. */
@@ -271,5 +274,5 @@ void
 scope_cpu_random_normal(ScopeContext *ctx, ScopeTensor y, uint64_t seed, uint64_t offset)
 {
     Normal r = {y.data, scope_tensor_n_elements(y), seed, offset};
-    scope_pool_run(ctx->pool, (r.n + NORMAL_TILE - 1) / NORMAL_TILE, normal_tile, &r);
+    scope_cpu_run(ctx, (r.n + NORMAL_TILE - 1) / NORMAL_TILE, normal_tile, &r);
 }

@@ -52,7 +52,7 @@ void
 scope_cpu_norm(ScopeContext *ctx, ScopeTensor y, ScopeTensor x, const ScopeNormOptions *options)
 {
     Norm n = {scope_kernels_get(), y, x, options};
-    scope_pool_run(ctx->pool, (x.shape[0] + ROWS_PER_TILE - 1) / ROWS_PER_TILE, norm_tile, &n);
+    scope_cpu_run(ctx, (x.shape[0] + ROWS_PER_TILE - 1) / ROWS_PER_TILE, norm_tile, &n);
 }
 
 #define PIXELS_PER_TILE 512 /* fixed: the order of the sums must not depend on threads */
@@ -138,6 +138,9 @@ combine(GroupNorm *g, gboolean is_variance)
 {
     const ScopeGroupNormOptions *o = g->o;
     int64_t c = g->x.shape[3], width = c / o->n_groups;
+    if (scope_cpu_is_exhausted()) {
+        return;
+    }
     for (int64_t j = 0; j < g->x.shape[0] * o->n_groups; j++) {
         int64_t frame = j / o->n_groups, first = j % o->n_groups * width;
         double mean = group_mean(g, frame, first, width);
@@ -169,11 +172,11 @@ scope_cpu_group_norm(ScopeContext *ctx, ScopeTensor y, ScopeTensor x,
     g.mean = scope_context_scratch(ctx, SCOPE_DTYPE_F64, SCOPE_SHAPE(frames, c)).data;
     g.scale = scope_context_scratch(ctx, SCOPE_DTYPE_F32, SCOPE_SHAPE(frames, c)).data;
     g.offset = scope_context_scratch(ctx, SCOPE_DTYPE_F32, SCOPE_SHAPE(frames, c)).data;
-    scope_pool_run(ctx->pool, n_tiles, mean_tile, &g);
+    scope_cpu_run(ctx, n_tiles, mean_tile, &g);
     combine(&g, FALSE);
-    scope_pool_run(ctx->pool, n_tiles, variance_tile, &g);
+    scope_cpu_run(ctx, n_tiles, variance_tile, &g);
     combine(&g, TRUE);
-    scope_pool_run(ctx->pool, n_tiles, apply_tile, &g);
+    scope_cpu_run(ctx, n_tiles, apply_tile, &g);
     scope_arena_release(ctx->scratch, mark);
 }
 
@@ -198,7 +201,7 @@ void
 scope_cpu_softmax(ScopeContext *ctx, ScopeTensor y, ScopeTensor x)
 {
     Softmax s = {scope_kernels_get(), y, x};
-    scope_pool_run(ctx->pool, (x.shape[0] + ROWS_PER_TILE - 1) / ROWS_PER_TILE, softmax_tile, &s);
+    scope_cpu_run(ctx, (x.shape[0] + ROWS_PER_TILE - 1) / ROWS_PER_TILE, softmax_tile, &s);
 }
 
 typedef struct {
@@ -227,5 +230,5 @@ void
 scope_cpu_rope(ScopeContext *ctx, ScopeTensor y, ScopeTensor x, ScopeTensor table)
 {
     Rope r = {scope_kernels_get(), y, x, table};
-    scope_pool_run(ctx->pool, (x.shape[0] + ROWS_PER_TILE - 1) / ROWS_PER_TILE, rope_tile, &r);
+    scope_cpu_run(ctx, (x.shape[0] + ROWS_PER_TILE - 1) / ROWS_PER_TILE, rope_tile, &r);
 }

@@ -32,6 +32,12 @@ struct _ScopeCpuLoop {
     int64_t n_chunks, rows_per_tile, n_rows;     /**< set by the runner */
 };
 
+/** Whether the calling thread's memory ran out since it last synchronized. Thread: any. */
+gboolean scope_cpu_is_exhausted(void);
+
+/** scope_pool_run() on the threads of @ctx, unless memory ran out. Thread: owner of @ctx. */
+void scope_cpu_run(ScopeContext *ctx, int64_t n_tiles, ScopeTileFn fn, void *user_data);
+
 /** Runs @loop over all elements on the threads of @ctx. Thread: owner of @ctx. */
 void scope_cpu_loop_run(ScopeContext *ctx, ScopeCpuLoop *loop);
 

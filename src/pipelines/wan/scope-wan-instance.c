@@ -286,6 +286,9 @@ scope_wan_instance_load(const ScopeWanProduct *product, const ScopeHost *host,
                  .runtime = runtime,
                  .files = files};
     ok = scope_pipeline_engine_init(&self->engine, host, &local) && load_all(&load, &local);
+    if (load.ctx != NULL && !scope_context_synchronize(load.ctx, ok ? &local : NULL)) {
+        ok = FALSE;
+    }
     g_clear_pointer(&load.ctx, scope_context_destroy);
     scope_wan_take_error(local, error);
     return ok ? g_steal_pointer(&self) : NULL;

@@ -82,11 +82,15 @@ scope_wan_prompter_encode(gpointer user_data, const char *text, float *ret_rows,
         return FALSE;
     }
     ScopeArenaMark mark = scope_arena_mark(ctx->scratch);
-    ScopeTensor rows = scope_context_scratch(
-        ctx, SCOPE_DTYPE_F32, SCOPE_SHAPE(self->n_rows, scope_umt5_get_width(self->umt5)));
+    int64_t width = scope_umt5_get_width(self->umt5);
+    ScopeTensor rows =
+        scope_context_scratch(ctx, scope_context_work_dtype(ctx), SCOPE_SHAPE(self->n_rows, width));
+    ScopeTensor wide =
+        scope_context_scratch(ctx, SCOPE_DTYPE_F32, SCOPE_SHAPE(self->n_rows, width));
     /* a tokenizer without EOS makes nothing of an empty prompt: one padding row stands for it */
     scope_umt5_encode(ctx, self->umt5, rows, ids, MAX(n, 1));
-    scope_context_download(ctx, ret_rows, rows);
+    scope_op_copy(ctx, wide, rows);
+    scope_context_download(ctx, ret_rows, wide);
     scope_arena_release(ctx->scratch, mark);
     return TRUE;
 }

@@ -328,6 +328,7 @@ scope_wan_stream_run(ScopeWanStream *s, const ScopeWanChunk *chunk, ScopeWanResu
 
     scope_arena_release(s->ctx->scratch, mark);
     if (!ok) {
+        (void)scope_context_synchronize(s->ctx, NULL); /* nothing of it is left for the next one */
         s->started = FALSE; /* whatever is in the caches, the next chunk does not build on it */
         return FALSE;
     }

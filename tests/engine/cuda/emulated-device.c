@@ -3,7 +3,8 @@
  * scope-cuda-device.h and scope-cuda-libraries.h without a device: work runs where it is queued,
  * memory is protected while no kernel runs, and the libraries have no plan for anything. The
  * variable SCOPE_EMULATED sets what goes wrong: "no-driver", "no-device", "full:BYTES" (memory
- * that there is), "lost:N" (the N-th synchronization fails, and everything after it).
+ * that there is), "lost:N" (the N-th synchronization fails, and everything after it),
+ * "lost-when:FILE" (synchronizations fail once FILE is there).
  */
 #include "cuda/emulated-device.h"
 
@@ -15,6 +16,8 @@
 
 #define FULL (-2)
 #define LOST (-700)
+
+#define LOST_WHEN "lost-when:"
 
 #define MAX_REGIONS 1024
 #define PAGE        4096
@@ -37,6 +40,17 @@ fault(const char *name)
         return -1;
     }
     return value[n] == ':' ? g_ascii_strtoll(value + n + 1, NULL, 10) : 0;
+}
+
+static gboolean
+is_lost(void)
+{
+    const char *value = g_getenv("SCOPE_EMULATED");
+    gint64 lost_at = fault("lost");
+    if (value && g_str_has_prefix(value, LOST_WHEN)) {
+        return g_file_test(value + strlen(LOST_WHEN), G_FILE_TEST_EXISTS);
+    }
+    return lost_at >= 0 && n_synchronized > lost_at;
 }
 
 static void
@@ -179,9 +193,8 @@ int
 scope_cuda_stream_synchronize(void *stream)
 {
     (void)stream;
-    gint64 lost_at = fault("lost");
     n_synchronized++;
-    return lost_at >= 0 && n_synchronized > lost_at ? LOST : 0;
+    return is_lost() ? LOST : 0;
 }
 
 int

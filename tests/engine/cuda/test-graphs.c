@@ -202,6 +202,11 @@ test_lost(void)
         g_unsetenv("SCOPE_EMULATED");
     }
     scope_op_fill(ctx, t, 2.0F);
+    /* the device is not opened again, the other one is */
+    g_assert_null(scope_devices_open("cuda:1", SCOPE_PRECISION_BF16, &error));
+    g_assert_error(error, SCOPE_ENGINE_ERROR, SCOPE_ENGINE_ERROR_NO_DEVICE);
+    g_assert_nonnull(strstr(error->message, "restart"));
+    g_assert_cmpstr(scope_devices_open("auto", SCOPE_PRECISION_F32, NULL)->name, ==, "cuda");
     scope_arena_destroy(arena);
     scope_context_destroy(ctx);
 }
