@@ -54,7 +54,8 @@ is_same(const GByteArray *a, const GByteArray *b)
 #define LORA                                                                                       \
     "{'vae_type':'tae','vace_enabled':false,'loras':[{'path':'style.safetensors','scale':1,"       \
     "'merge_mode':'runtime_peft'}]}"
-#define TO_DOG "{'transition':{'target_prompts':[{'text':'a dog'}],'num_steps':"
+#define MINI_LORA "{'loras':[{'path':'style.safetensors','merge_mode':'runtime_peft'}]}"
+#define TO_DOG    "{'transition':{'target_prompts':[{'text':'a dog'}],'num_steps':"
 
 static const DriverInput no_input = {0};
 static const DriverInput video = {.n_video = 12, .video = 40};
@@ -110,7 +111,19 @@ static const Control controls[] = {
      "{'lora_scales':[{'path':'style.safetensors','scale':-2}]}", NULL, 0},
     {"noise", &scope_longlive_desc, PLAIN, &video, "{'noise_controller':false}",
      "{'noise_scale':0.3}", NULL, 0},
-    {"noise of mini", &scope_mini_desc, "{}", &video, NULL, "{'noise_scale':0.3}", NULL, 0},
+    {"noise", &scope_mini_desc, "{}", &video, NULL, "{'noise_scale':0.3}", NULL, 0},
+    {"two prompts", &scope_mini_desc, "{}", &no_input, NULL, "{'prompts':['a cat','a dog']}", NULL,
+     0},
+    {"transition", &scope_mini_desc, "{}", &no_input, NULL, TO_DOG "3}}", NULL, 1},
+    {"one step", &scope_mini_desc, "{}", &no_input, NULL, "{'denoising_step_list':[1000]}", NULL,
+     0},
+    {"four steps", &scope_mini_desc, "{}", &no_input, NULL,
+     "{'denoising_step_list':[1000,900,600,200]}", NULL, 0},
+    {"reset", &scope_mini_desc, "{}", &no_input, NULL, "{'reset_cache':true}", NULL, 0},
+    {"seed", &scope_mini_desc, "{}", &no_input, NULL, "{'base_seed':7}", NULL, 0},
+    {"adapter", &scope_mini_desc, MINI_LORA, &no_input, NULL,
+     "{'lora_scales':[{'path':'style.safetensors','scale':-2}]}", NULL, 0},
+    {"to video", &scope_mini_desc, "{}", &no_input, NULL, "{}", &video, 0},
     {"controller", &scope_longlive_desc, PLAIN, &video, "{'noise_scale':0.3}",
      "{'noise_controller':false}", NULL, 0},
     {"to video", &scope_longlive_desc, PLAIN, &no_input, NULL, "{}", &video, 0},
@@ -187,6 +200,22 @@ test_adapters(void)
     }
     for (guint i = 0; i < G_N_ELEMENTS(loras); i++) {
         g_byte_array_unref(frames[i]);
+    }
+}
+
+/* Mini at other sizes than its own: the table of places is resampled. */
+static void
+test_sizes(void)
+{
+    static const int sizes[][2] = {{32, 32}, {64, 96}, {128, 32}};
+
+    for (guint i = 0; i < G_N_ELEMENTS(sizes); i++) {
+        g_autofree char *json =
+            g_strdup_printf("{'height':%d,'width':%d}", sizes[i][0], sizes[i][1]);
+        g_autoptr(ScopeInstance) instance = load(&scope_mini_desc, json);
+        g_autoptr(Driver) driver = driver_open(instance);
+        g_autoptr(GByteArray) frames = run(driver, NULL, NULL);
+        g_assert_cmpuint(frames->len, ==, 5 * 3 * sizes[i][0] * sizes[i][1]);
     }
 }
 
@@ -331,6 +360,7 @@ main(int argc, char **argv)
     }
     g_test_add_func("/wan-controls/once", test_once);
     g_test_add_func("/wan-controls/adapters", test_adapters);
+    g_test_add_func("/wan-controls/sizes", test_sizes);
     g_test_add_func("/wan-controls/picture-that-is-not-there", test_picture_that_is_not_there);
     g_test_add_func("/wan-controls/adapter-that-cannot-be-read", test_adapter_that_cannot_be_read);
     g_test_add_func("/wan-controls/not-a-number", test_not_a_number);

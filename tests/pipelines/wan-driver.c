@@ -182,13 +182,15 @@ static GByteArray *
 collect(Driver *d)
 {
     GByteArray *bytes = g_byte_array_new();
+    JsonObject *size = scope_instance_get_load_params(d->instance);
 
     for (guint i = 0; i < d->output.items->len; i++) {
         const ScopeFrame *frame = g_array_index(d->output.items, ScopeOutputItem, i).frame;
-        g_assert_cmpuint(frame->width, ==, SIZE);
-        g_assert_cmpuint(frame->height, ==, SIZE);
+        g_assert_cmpint(frame->width, ==, json_object_get_int_member(size, "width"));
+        g_assert_cmpint(frame->height, ==, json_object_get_int_member(size, "height"));
         for (guint32 y = 0; y < frame->height; y++) {
-            g_byte_array_append(bytes, frame->data[0] + (gsize)y * frame->stride[0], SIZE * 3);
+            g_byte_array_append(bytes, frame->data[0] + (gsize)y * frame->stride[0],
+                                frame->width * 3);
         }
     }
     scope_output_reset(&d->output);

@@ -251,11 +251,16 @@ tiny_models_write(const char *root)
 void
 tiny_models_write_mini(const char *root)
 {
+    ScopeTinyWan tiny = tiny_wan(FALSE);
+    g_autofree char *path = path_in(root, "mini/diffusion.safetensors");
+
     write_text(root, "mini/config.json",
                "{\"model_type\":\"t2v\",\"num_heads\":2,\"text_len\":16,\"freq_dim\":32,\"scope\":"
                "{\"chunk_frames\":2,\"first_chunk_frames\":2,\"window_frames\":6,\"sink_frames\":2,"
                "\"shift\":4,\"steps\":[1000,600],\"context_noise\":0}}");
-    write_wan(root, "mini/diffusion.safetensors", FALSE);
+    tiny.pooled = TRUE;
+    tiny.n_places = 4;
+    scope_tiny_wan_write(&tiny, path);
     write_umt5(root, "mini/text_encoder.safetensors");
     write_tokenizer(root, "mini/tokenizer.json");
     write_tae(root, "mini/autoencoder.safetensors", 4);
