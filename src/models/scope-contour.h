@@ -14,7 +14,7 @@ G_BEGIN_DECLS
 typedef struct _ScopeContour ScopeContour;
 
 /** SCOPE_CONTOUR_MIN_SIZE: smallest height and width that the mirrored borders allow, in pixels. */
-#define SCOPE_CONTOUR_MIN_SIZE 8
+#define SCOPE_CONTOUR_MIN_SIZE 5
 
 /**
  * scope_contour_load:

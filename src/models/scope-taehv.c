@@ -242,6 +242,9 @@ load_constants(ScopeLayerLoader *loader, ScopeTaehv *taehv, const ScopeTaehvOpti
     int64_t z = taehv->z_channels;
     g_autofree float *inverse = g_new(float, (gsize)z);
 
+    if (options->latents == SCOPE_TAEHV_LATENTS_NORMALISED) {
+        return;
+    }
     scope_wan_vae_get_latent_constants(&mean, &std);
     if (options->latent_mean == NULL && z != 16) {
         scope_layer_loader_fail(loader,

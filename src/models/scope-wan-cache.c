@@ -214,8 +214,11 @@ make_tables(ScopeWanCache *cache, ScopeContext *ctx, int64_t start_frame, int64_
         plan->rope = make_table(ctx, o, start_frame, n_frames, height, width);
         return;
     }
-    int64_t n_keys = o->sink_frames * fs + MAX(plan->filled - window_begin(cache), 0);
-    int64_t first = MAX((n_keys - plan->n) / fs, 0);
+    /* while the stream is shorter than the sink, all of its slots are seen, the empty ones too, but
+     * queries keep their place in the stream */
+    int64_t sink = o->sink_frames * fs, n_local = plan->filled - window_begin(cache);
+    int64_t n_keys = sink + MAX(n_local, 0);
+    int64_t first = MAX((sink + n_local - plan->n) / fs, 0);
     plan->window_rope = make_table(ctx, o, 0, MAX(n_keys / fs, first + n_frames), height, width);
     plan->rope = scope_tensor_slice(plan->window_rope, 0, first * fs, first * fs + plan->n);
     plan->window_rope = scope_tensor_slice(plan->window_rope, 0, 0, n_keys);

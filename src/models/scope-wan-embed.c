@@ -13,7 +13,7 @@
 
 void
 scope_wan_embed_patches(ScopeContext *ctx, ScopeTensor tokens, ScopeTensor latents,
-                        const ScopeWanLinear *weight)
+                        const ScopeWanLinear *weight, const float *lora_scales)
 {
     ScopeArenaMark mark = scope_arena_mark(ctx->scratch);
     int64_t n_frames = latents.shape[0], channels = latents.shape[1];
@@ -26,7 +26,7 @@ scope_wan_embed_patches(ScopeContext *ctx, ScopeTensor tokens, ScopeTensor laten
     scope_op_copy(ctx, patches, scope_tensor_permute(view, SCOPE_ORDER(0, 2, 4, 1, 3, 5)));
     patches =
         scope_tensor_reshape(patches, SCOPE_SHAPE(n_frames * h * w, channels * PATCH * PATCH));
-    scope_wan_linear_run(ctx, tokens, patches, weight, NULL, NULL);
+    scope_wan_linear_run(ctx, tokens, patches, weight, NULL, lora_scales);
     scope_arena_release(ctx->scratch, mark);
 }
 
@@ -82,7 +82,7 @@ scope_wan_sinusoid(double timestep, int freq_dim, float *ret_row)
 
 void
 scope_wan_embed_time(ScopeContext *ctx, const ScopeWanModel *model, ScopeTensor e, ScopeTensor e0,
-                     const float *timesteps, ScopeTensor pooled)
+                     const float *timesteps, ScopeTensor pooled, const float *lora_scales)
 {
     ScopeArenaMark mark = scope_arena_mark(ctx->scratch);
     const ScopeWanConfig *config = &model->config;
@@ -100,15 +100,15 @@ scope_wan_embed_time(ScopeContext *ctx, const ScopeWanModel *model, ScopeTensor 
         scope_op_copy(ctx, scope_tensor_select(waves, 0, i),
                       scope_tensor_wrap(SCOPE_DTYPE_F32, row, SCOPE_SHAPE(config->freq_dim)));
     }
-    scope_wan_linear_run(ctx, hidden, waves, &model->time_in, &silu, NULL);
-    scope_wan_linear_run(ctx, wide, hidden, &model->time_out, NULL, NULL);
+    scope_wan_linear_run(ctx, hidden, waves, &model->time_in, &silu, lora_scales);
+    scope_wan_linear_run(ctx, wide, hidden, &model->time_out, NULL, lora_scales);
     scope_op_copy(ctx, e, wide);
     if (!scope_tensor_is_none(pooled)) {
         scope_op_add(ctx, e, e, pooled);
         scope_op_copy(ctx, wide, e);
     }
     scope_op_activation(ctx, wide, wide, SCOPE_ACTIVATION_SILU);
-    scope_wan_linear_run(ctx, six, wide, &model->time_projection, NULL, NULL);
+    scope_wan_linear_run(ctx, six, wide, &model->time_projection, NULL, lora_scales);
     scope_op_copy(ctx, e0, scope_tensor_reshape(six, SCOPE_SHAPE(n, 6, config->dim)));
     scope_arena_release(ctx->scratch, mark);
 }

@@ -59,7 +59,7 @@ struct _ScopeWanModel {
  * Thread: worker. Errors: none. Returns: nothing.
  */
 void scope_wan_embed_patches(ScopeContext *ctx, ScopeTensor tokens, ScopeTensor latents,
-                             const ScopeWanLinear *weight);
+                             const ScopeWanLinear *weight, const float *lora_scales);
 
 /**
  * scope_wan_embed_places:
@@ -88,7 +88,8 @@ void scope_wan_sinusoid(double timestep, int freq_dim, float *ret_row);
  * Thread: worker. Errors: none. Returns: nothing.
  */
 void scope_wan_embed_time(ScopeContext *ctx, const ScopeWanModel *model, ScopeTensor e,
-                          ScopeTensor e0, const float *timesteps, ScopeTensor pooled);
+                          ScopeTensor e0, const float *timesteps, ScopeTensor pooled,
+                          const float *lora_scales);
 
 /**
  * scope_wan_embed_text:

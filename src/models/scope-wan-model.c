@@ -49,7 +49,7 @@ begin_hints(Hints *hints, const ScopeWanScope *s, ScopeTensor patches)
     hints->tokens = scratch(s, n, dim);
     ScopeTensor embedded = scratch(s, n_context, dim);
     ScopeTensor frames = scope_tensor_slice(scope_tensor_transpose(context, 0, 1), 0, 0, n_frames);
-    scope_wan_embed_patches(s->ctx, embedded, frames, &model->vace_patch_embedding);
+    scope_wan_embed_patches(s->ctx, embedded, frames, &model->vace_patch_embedding, NULL);
     ScopeTensor joined = scratch(s, n, dim);
     scope_op_copy(s->ctx, scope_tensor_slice(joined, 0, 0, MIN(n, n_context)),
                   scope_tensor_slice(embedded, 0, 0, MIN(n, n_context)));
@@ -186,8 +186,9 @@ scope_wan_model_run(ScopeContext *ctx, const ScopeWanModel *model, const ScopeWa
     scope_wan_embed_text(ctx, model, pass->text, pass->lora_scales);
     scope_wan_embed_time(ctx, model, e, s.e0, pass->timesteps,
                          scope_tensor_is_none(model->pooled_embedding) ? SCOPE_TENSOR_NONE
-                                                                       : pass->text->pooled);
-    scope_wan_embed_patches(ctx, x, pass->latents, &model->patch_embedding);
+                                                                       : pass->text->pooled,
+                         pass->lora_scales);
+    scope_wan_embed_patches(ctx, x, pass->latents, &model->patch_embedding, pass->lora_scales);
     scope_wan_embed_places(ctx, model, x, s.n_frames, s.height, s.width);
     run_blocks(&s, x);
     if (!scope_tensor_is_none(pass->flow)) {

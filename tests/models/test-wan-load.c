@@ -218,7 +218,7 @@ test_adapter_merged_and_apart(Fixture *f, gconstpointer data)
                                    .n_merged = 1};
     merged = scope_wan_model_load(f->ctx, &options, &error);
     g_assert_no_error(error);
-    g_assert_cmpuint(adapter.n_matched, ==, 2);
+    g_assert_cmpuint(adapter.n_matched, ==, 3);
     options.merged = NULL;
     options.n_merged = 0;
     options.runtime = &second;

@@ -227,5 +227,9 @@ scope_tiny_wan_write_lora(const ScopeTinyWan *tiny, const char *path, int rank, 
         add(&w, down, 0, 0.3f, 2, (const gint64[]){rank, n_in});
         add(&w, up, 0, 0.3f, 2, (const gint64[]){tiny->config.dim, rank});
     }
+    add(&w, "base_model.model.time_embedding.0.lora_A.weight", 0, 0.3f, 2,
+        (const gint64[]){rank, tiny->config.freq_dim});
+    add(&w, "base_model.model.time_embedding.0.lora_B.weight", 0, 0.3f, 2,
+        (const gint64[]){tiny->config.dim, rank});
     finish(&w, path);
 }

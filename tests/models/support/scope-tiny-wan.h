@@ -41,8 +41,8 @@ typedef struct {
 /** scope_tiny_wan_write: writes a safetensors file. */
 void scope_tiny_wan_write(const ScopeTinyWan *tiny, const char *path);
 
-/** scope_tiny_wan_write_lora: an adapter of @rank on q of every self-attention, PEFT names;
- * @n_in columns (the model's width, or a wrong one). */
+/** scope_tiny_wan_write_lora: an adapter of @rank on time_embedding.0 and on q of every
+ * self-attention, there with @n_in columns (the model's width, or a wrong one); PEFT names. */
 void scope_tiny_wan_write_lora(const ScopeTinyWan *tiny, const char *path, int rank, int n_in);
 
 G_END_DECLS
