@@ -26,7 +26,7 @@ check_time(GoldenDit *dit, ScopeTensor *ret_e, GError **error)
     for (gint64 i = 0; i < t->n; i++) {
         scope_wan_sinusoid(t->f32[i], config->freq_dim, waves + i * config->freq_dim);
     }
-    scope_wan_embed_time(dit->ctx, dit->model, e, e0, t->f32, SCOPE_TENSOR_NONE);
+    scope_wan_embed_time(dit->ctx, dit->model, e, e0, t->f32, SCOPE_TENSOR_NONE, NULL);
     golden_check_f32(dit->c, "sinusoid", 2, shape, waves);
     golden_engine_check(dit->engine, dit->c, "e", e);
     golden_engine_check(dit->engine, dit->c, "e0", e0);
@@ -141,7 +141,7 @@ golden_run_dit_embed(GoldenCase *c, GError **error)
     }
     int64_t n = x.shape[0] * x.shape[2] / SCOPE_WAN_PATCH * x.shape[3] / SCOPE_WAN_PATCH;
     ScopeTensor tokens = golden_engine_alloc(dit->engine, SCOPE_SHAPE(n, config->dim));
-    scope_wan_embed_patches(dit->ctx, tokens, x, &dit->model->patch_embedding);
+    scope_wan_embed_patches(dit->ctx, tokens, x, &dit->model->patch_embedding, NULL);
     golden_engine_check(dit->engine, c, "tokens", tokens);
     scope_wan_embed_text(dit->ctx, dit->model, &dit->text, NULL);
     golden_engine_check(dit->engine, c, "context", dit->text.context);

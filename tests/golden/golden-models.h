@@ -49,11 +49,17 @@ typedef struct {
     const int *order;
 } GoldenTap;
 
+/* Checks that the integer member @path, where case.json has it, is @value: what a configuration
+ * repeats of the weights. */
+void golden_check_member(GoldenCase *c, const char *path, gint64 value);
+
 /* A tap that checks through @tap. */
 ScopeModelTap golden_tap(GoldenTap *tap);
 
 /* Fails (FALSE with @error set) when the object at @path, NULL for the top of case.json, has a
- * member that is not in @known: what a case says and the handler ignores would not be tested. */
+ * member that is not in @known: what a case says and the handler ignores would not be tested.
+ * An absent object has no members. At the top, remarks about the recording ("seed", "note",
+ * "max_abs_diff_...") are always known. */
 gboolean golden_only_members(const GoldenCase *c, const char *path, const char *const *known,
                              GError **error);
 

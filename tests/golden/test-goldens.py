@@ -70,6 +70,12 @@ def reshape(name):
     return change_tensors(change)
 
 
+def swap_sizes(name):
+    def change(tensors):
+        tensors[name][1][2:] = tensors[name][1][:1:-1]
+    return change_tensors(change)
+
+
 def truncate(case):
     path = case / "io.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
@@ -99,6 +105,8 @@ CASES = [
     ("processors/gray", rename("frames_u8", "frames"), 1, "no input 'frames_u8'"),
     ("processors/gray", change_tensors(lambda t: t.update(more=["U8", [1], b"\0"])), 1,
      "more: neither read nor compared"),
+    ("processors/gray", change_json(lambda c: c.update(seed=7)), 0, "1 passed"),
+    ("processors/gray", change_json(lambda c: c.update(sepia=1)), 1, "member 'sepia'"),
     ("processors/gray", reshape("out"), 1, "out: shape"),
     ("processors/gray", truncate, 1, "io.safetensors"),
     ("processors/gray", change_json(lambda c: c.pop("tolerances")), 1, "states no tolerance"),
@@ -108,6 +116,7 @@ CASES = [
      "no handler for kind 'sepia'"),
     ("processors/gray", change_json(lambda c: c.pop("model")), 1, "not understood"),
     ("processors/gray", lambda case: (case / "case.json").write_text("{"), 1, "FAIL"),
+    ("processors/gray", swap_sizes("frames_u8"), 1, "ended early (status"),
     ("processors/contour", lambda case: (case / "weights.safetensors").unlink(), 1,
      "the case has no weights"),
     ("umt5/relative-buckets", nothing, 0, "1 passed"),
