@@ -143,7 +143,7 @@ typedef enum {
  * @SCOPE_PARAM_ONE_SHOT: acts on the chunk that takes it, then returns to its default
  * @SCOPE_PARAM_HIDDEN: accepted, but not part of the JSON Schema
  * @SCOPE_PARAM_NO_UI: in the schema without `ui`, so that clients render no control
- * @SCOPE_PARAM_MODULATABLE: `ui.modulatable`, between @min and @max
+ * @SCOPE_PARAM_MODULATABLE: `ui.modulatable`, between @min or @modulatable_min and @max
  * @SCOPE_PARAM_DESCENDING: INT_LIST: strictly descending
  * @SCOPE_PARAM_INPUT: `ui.category` is `input` instead of `configuration`
  * @SCOPE_PARAM_LIVE: APPLY_LOAD only: clients show it as load-time, but a message of a running
@@ -176,6 +176,7 @@ typedef enum {
  * @min: HAS_MIN: smallest value, of each item for lists
  * @max: HAS_MAX: largest value, of each item for lists
  * @step: granularity that controls should offer; 0 = chosen by the client
+ * @modulatable_min: MODULATABLE: smallest value of a modulation where that is above @min; 0 = @min
  * @choices: ENUM: (array zero-terminated=1): the allowed strings; STRING: (nullable): the same
  * @enum_name: (nullable): ENUM: name under `$defs`; %NULL = inline `enum`
  * @modes: bits of the modes in which a control makes sense; 0 = both
@@ -200,6 +201,7 @@ typedef struct {
     gdouble min;
     gdouble max;
     gdouble step;
+    gdouble modulatable_min;
     const char *const *choices;
     const char *enum_name;
     guint32 modes;

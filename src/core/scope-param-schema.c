@@ -183,7 +183,7 @@ new_ui(const ScopeParamDesc *desc)
         json_object_set_string_member(ui, "label", desc->label);
     if (desc->flags & SCOPE_PARAM_MODULATABLE) {
         json_object_set_boolean_member(ui, "modulatable", TRUE);
-        set_number(ui, "modulatable_min", desc->min, integer);
+        set_number(ui, "modulatable_min", MAX(desc->min, desc->modulatable_min), integer);
         set_number(ui, "modulatable_max", desc->max, integer);
     }
     /* Beyond the contract; clients ignore members that they do not know. */

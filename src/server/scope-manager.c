@@ -9,6 +9,7 @@
 
 #include "core/scope-json.h"
 #include "core/scope-log.h"
+#include "server/scope-adapters.h"
 #include "server/scope-faults.h"
 
 SCOPE_LOG_TOPIC(server, manager)
@@ -20,6 +21,7 @@ typedef struct {
     char *key;
     char *pipeline_id;
     JsonObject *load_params; /* as received */
+    JsonObject *scales;      /* of run-time adapters, now: path to scale */
     ScopeManagerState state;
     ScopeLoadProgress *progress;
     ScopeInstance *instance;
@@ -55,6 +57,7 @@ slot_unref(gpointer data)
     g_free(slot->pipeline_id);
     g_free(slot->error);
     json_object_unref(slot->load_params);
+    json_object_unref(slot->scales);
     scope_load_progress_unref(slot->progress);
     scope_instance_unref(slot->instance);
     g_free(slot);
@@ -70,6 +73,7 @@ slot_new(ScopeManager *manager, const ScopeManagerEntry *entry)
     slot->key = g_strdup(entry->key);
     slot->pipeline_id = g_strdup(entry->pipeline_id);
     slot->load_params = scope_json_object_copy(entry->load_params);
+    slot->scales = scope_adapters_build_scales(slot->load_params);
     slot->state = SCOPE_MANAGER_LOADING;
     slot->progress = scope_load_progress_new();
     slot->start_us = g_get_monotonic_time();
@@ -200,7 +204,18 @@ static gboolean
 is_same_request(const Slot *slot, const ScopeManagerEntry *entry)
 {
     return strcmp(slot->pipeline_id, entry->pipeline_id) == 0 &&
-           scope_json_object_equal(slot->load_params, entry->load_params);
+           scope_adapters_is_same_request(slot->load_params, entry->load_params);
+}
+
+/* The slot serves @entry, whose scales may be others than those of the load. */
+static Slot *
+take_over(Slot *slot, const ScopeManagerEntry *entry)
+{
+    json_object_unref(slot->load_params);
+    json_object_unref(slot->scales);
+    slot->load_params = scope_json_object_copy(entry->load_params);
+    slot->scales = scope_adapters_build_scales(slot->load_params);
+    return slot;
 }
 
 static gboolean
@@ -227,7 +242,7 @@ claim(GPtrArray *old, const ScopeManagerEntry *entries, guint n_entries, guint i
         Slot *slot = g_ptr_array_index(old, i);
         if (slot->state != SCOPE_MANAGER_ERROR && strcmp(slot->key, entry->key) == 0 &&
             is_same_request(slot, entry)) {
-            return g_ptr_array_steal_index(old, i);
+            return take_over(g_ptr_array_steal_index(old, i), entry);
         }
     }
     for (guint i = 0; i < old->len; i++) {
@@ -237,7 +252,7 @@ claim(GPtrArray *old, const ScopeManagerEntry *entries, guint n_entries, guint i
             scope_log_info("%s is now called %s", slot->key, entry->key);
             g_free(slot->key);
             slot->key = g_strdup(entry->key);
-            return g_ptr_array_steal_index(old, i);
+            return take_over(g_ptr_array_steal_index(old, i), entry);
         }
     }
     return NULL;
@@ -286,6 +301,27 @@ scope_manager_fail(ScopeManager *manager, ScopeInstance *instance, const char *r
     }
 }
 
+void
+scope_manager_set_scales(ScopeManager *manager, JsonArray *lora_scales)
+{
+    for (guint i = 0; i < manager->slots->len; i++) {
+        Slot *slot = g_ptr_array_index(manager->slots, i);
+        scope_adapters_update_scales(slot->scales, lora_scales);
+    }
+}
+
+JsonObject *
+scope_manager_get_scales(ScopeManager *manager, ScopeInstance *instance)
+{
+    for (guint i = 0; i < manager->slots->len; i++) {
+        Slot *slot = g_ptr_array_index(manager->slots, i);
+        if (instance && slot->instance == instance) {
+            return slot->scales;
+        }
+    }
+    return NULL;
+}
+
 ScopeManagerState
 scope_manager_get_state(ScopeManager *manager)
 {
@@ -304,31 +340,6 @@ scope_manager_get_state(ScopeManager *manager)
     return manager->slots->len > 0 ? SCOPE_MANAGER_LOADED : SCOPE_MANAGER_NOT_LOADED;
 }
 
-static void
-add_adapters(JsonArray *adapters, GHashTable *seen, JsonObject *load_params)
-{
-    JsonArray *loras = scope_json_object_get_array(load_params, "loras");
-
-    for (guint i = 0; loras && i < json_array_get_length(loras); i++) {
-        JsonNode *node = json_array_get_element(loras, i);
-        JsonObject *lora = JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
-        const char *path = lora ? scope_json_object_get_string(lora, "path") : NULL;
-        const char *mode = lora ? scope_json_object_get_string(lora, "merge_mode") : NULL;
-        JsonObject *item;
-        if (!path || !g_hash_table_add(seen, (gpointer)path)) {
-            continue;
-        }
-        item = json_object_new();
-        json_object_set_string_member(item, "path", path);
-        json_object_set_double_member(item, "scale",
-                                      scope_json_object_get_double(lora, "scale", 1.0));
-        if (mode) {
-            json_object_set_string_member(item, "merge_mode", mode);
-        }
-        json_array_add_object_element(adapters, item);
-    }
-}
-
 /* Members that describe the loaded instances, null where there are none. */
 static void
 describe_loaded(ScopeManager *manager, JsonObject *status)
@@ -341,7 +352,7 @@ describe_loaded(ScopeManager *manager, JsonObject *status)
         Slot *slot = g_ptr_array_index(manager->slots, i);
         if (slot->state == SCOPE_MANAGER_LOADED) {
             first = first ? first : slot;
-            add_adapters(adapters, seen, slot->load_params);
+            scope_adapters_describe(slot->load_params, slot->scales, seen, adapters);
         }
     }
     scope_object_set_string(status, "pipeline_id", first ? first->key : NULL);

@@ -78,10 +78,10 @@ void scope_manager_set_changed(ScopeManager *manager, ScopeManagerChanged change
  * @entries: (array length=n_entries): in chain order; borrowed until return
  * @n_entries: >= 1
  *
- * Makes @entries the set of instances: what is there already stays or is renamed, the rest is
- * loaded in order, what is not asked for is unloaded first. The newest request wins: loads of
- * earlier ones that it does not repeat are cancelled. The state is LOADING on return when anything
- * has to be loaded.
+ * Makes @entries the set of instances: what is there already stays or is renamed, also when the
+ * scales of run-time adapters differ, the rest is loaded in order, what is not asked for is
+ * unloaded first. The newest request wins: loads of earlier ones that it does not repeat are
+ * cancelled. The state is LOADING on return when anything has to be loaded.
  *
  * Thread: main. Blocks: nothing.
  * Errors: none; told by the state.
@@ -99,6 +99,22 @@ void scope_manager_load(ScopeManager *manager, const ScopeManagerEntry *entries,
  * Thread: main. Errors: none.
  */
 void scope_manager_fail(ScopeManager *manager, ScopeInstance *instance, const char *reason);
+
+/**
+ * scope_manager_set_scales:
+ * @manager: borrowed
+ * @lora_scales: (nullable): validated, as in a message of a session
+ *
+ * Notes the scales that run-time adapters have now: the status tells them, and sessions that begin
+ * later start with them.
+ *
+ * Thread: main. Errors: none.
+ */
+void scope_manager_set_scales(ScopeManager *manager, JsonArray *lora_scales);
+
+/** scope_manager_get_scales: (nullable): borrowed: path to scale of the run-time adapters of
+ * @instance. Thread: main. */
+JsonObject *scope_manager_get_scales(ScopeManager *manager, ScopeInstance *instance);
 
 /** scope_manager_get_state: combined state; does not clear an error. Thread: main. */
 ScopeManagerState scope_manager_get_state(ScopeManager *manager);

@@ -48,6 +48,43 @@ add_node(ScopePlan *plan, const char *node_id, const char *key, ScopeInstance *i
     g_ptr_array_add(plan->nodes, node);
 }
 
+static void
+add_scale(JsonArray *list, const char *path, gdouble scale)
+{
+    JsonObject *item = json_object_new();
+
+    json_object_set_string_member(item, "path", path);
+    json_object_set_double_member(item, "scale", scale);
+    json_array_add_object_element(list, item);
+}
+
+/* Run-time adapters of @node begin with the scales that they have now; what the client sends for
+ * the node or for all comes after them, and wins. */
+static void
+add_scales(ScopePlanNode *node, JsonObject *scales, JsonObject *session_params)
+{
+    JsonArray *sent = scope_json_object_get_array(node->params, "lora_scales");
+    JsonArray *list;
+    JsonObjectIter iter;
+    const char *path;
+    JsonNode *value;
+
+    if (!scales || json_object_get_size(scales) == 0) {
+        return;
+    }
+    list = json_array_new();
+    json_object_iter_init_ordered(&iter, scales);
+    while (json_object_iter_next_ordered(&iter, &path, &value)) {
+        add_scale(list, path, json_node_get_double(value));
+    }
+    sent = sent ? sent : scope_json_object_get_array(session_params, "lora_scales");
+    for (guint i = 0; sent && i < json_array_get_length(sent); i++) {
+        json_array_add_element(list, scope_json_copy(json_array_get_element(sent, i)));
+    }
+    node->params = node->params ? node->params : json_object_new();
+    json_object_set_array_member(node->params, "lora_scales", list);
+}
+
 static gboolean
 fail_not_loaded(GError **error)
 {
@@ -203,5 +240,9 @@ scope_plan_new(ScopeManager *manager, ScopeRegistry *registry, JsonObject *initi
     }
     is_planned = graph ? plan_graph(plan, manager, registry, graph, faults, error)
                        : plan_chain(plan, manager, sent, error);
+    for (guint i = 0; is_planned && i < plan->nodes->len; i++) {
+        ScopePlanNode *node = g_ptr_array_index(plan->nodes, i);
+        add_scales(node, scope_manager_get_scales(manager, node->instance), plan->params);
+    }
     return is_planned ? g_steal_pointer(&plan) : NULL;
 }

@@ -139,8 +139,9 @@ scope_route_model_download(ScopeRequest *request)
 typedef struct {
     char *root;
     char *shared_root;
+    char *bundled_root;   /* what comes with the program */
     GPtrArray *items;     /* of JsonObject */
-    GHashTable *stems;    /* of local items: stem -> item */
+    GHashTable *stems;    /* of items: stem -> item */
     JsonObject *manifest; /* (nullable): its `entries` */
     gboolean is_shared_pass;
 } LoraScan;
@@ -152,6 +153,7 @@ lora_scan_free(gpointer data)
 
     g_free(scan->root);
     g_free(scan->shared_root);
+    g_free(scan->bundled_root);
     g_clear_pointer(&scan->manifest, json_object_unref);
     g_hash_table_unref(scan->stems);
     g_ptr_array_unref(scan->items);
@@ -213,9 +215,7 @@ collect_lora(const char *root, const char *relative, const struct stat *info, gp
     set_manifest_members(item, scan->is_shared_pass ? NULL : scan->manifest, relative);
     json_object_set_boolean_member(item, "read_only", scan->is_shared_pass);
     g_ptr_array_add(scan->items, item);
-    if (!scan->is_shared_pass) {
-        g_hash_table_insert(scan->stems, g_steal_pointer(&stem), item);
-    }
+    g_hash_table_insert(scan->stems, g_steal_pointer(&stem), item);
 }
 
 static gint
@@ -253,12 +253,15 @@ static void
 job_loras(GTask *task, gpointer source, gpointer task_data, GCancellable *cancellable)
 {
     LoraScan *scan = task_data;
+    const char *const shared_roots[] = {scan->shared_root, scan->bundled_root};
 
     read_manifest(scan);
     scope_media_files_scan(scan->root, SCOPE_MEDIA_FILES_FOLLOW, collect_lora, scan);
-    if (scan->shared_root) {
-        scan->is_shared_pass = TRUE;
-        scope_media_files_scan(scan->shared_root, SCOPE_MEDIA_FILES_FOLLOW, collect_lora, scan);
+    scan->is_shared_pass = TRUE;
+    for (gsize i = 0; i < G_N_ELEMENTS(shared_roots); i++) {
+        if (shared_roots[i]) {
+            scope_media_files_scan(shared_roots[i], SCOPE_MEDIA_FILES_FOLLOW, collect_lora, scan);
+        }
     }
     g_ptr_array_sort(scan->items, compare_loras);
     g_task_return_boolean(task, TRUE);
@@ -288,10 +291,12 @@ scope_route_loras(ScopeRequest *request)
 {
     ScopeServer *server = scope_request_get_context(request);
     g_autoptr(GTask) task = g_task_new(NULL, NULL, on_loras, scope_request_defer(request));
+    const char *share_dir = server->options.services->share_dir;
     LoraScan *scan = g_new0(LoraScan, 1);
 
     scan->root = g_strdup(server->options.lora_dir);
     scan->shared_root = g_strdup(server->options.lora_shared_dir);
+    scan->bundled_root = share_dir ? g_build_filename(share_dir, "lora", NULL) : NULL;
     scan->items = g_ptr_array_new_with_free_func((GDestroyNotify)json_object_unref);
     scan->stems = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_task_set_task_data(task, scan, lora_scan_free);

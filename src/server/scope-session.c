@@ -351,6 +351,10 @@ scope_session_apply(ScopeSession *session, JsonObject *message, ScopeSessionOrig
     }
     scope_param_merge(session->plan->record, record);
     apply_routing(session, record);
+    if (session->chain && json_object_has_member(params, "lora_scales")) {
+        session->callbacks.scaled(session, scope_json_object_get_array(params, "lora_scales"),
+                                  session->callbacks.user_data);
+    }
     if (problems->len > 0 && origin == SCOPE_SESSION_FROM_CHANNEL) {
         tell_problems(session, problems);
     }

@@ -33,12 +33,14 @@ typedef enum {
  * ScopeSessionCallbacks:
  * @ended: the session has ended and wants to be dropped by its owner. Called once
  * @lost: the device of @instance is lost, and the instance is of no use any more
- * @user_data: for both
+ * @scaled: a message changed the scales of run-time adapters
+ * @user_data: for all
  */
 typedef struct {
     void (*ended)(ScopeSession *session, ScopeSessionEnd end, gpointer user_data);
     void (*lost)(ScopeSession *session, ScopeInstance *instance, const char *reason,
                  gpointer user_data);
+    void (*scaled)(ScopeSession *session, JsonArray *lora_scales, gpointer user_data);
     gpointer user_data;
 } ScopeSessionCallbacks;
 

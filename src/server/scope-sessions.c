@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/scope-frame.h"
+#include "core/scope-json.h"
 #include "core/scope-log.h"
 #include "server/scope-message.h"
 #include "server/scope-server-error.h"
@@ -154,6 +155,14 @@ on_lost(ScopeSession *session, ScopeInstance *instance, const char *reason, gpoi
 }
 
 static void
+on_scaled(ScopeSession *session, JsonArray *lora_scales, gpointer user_data)
+{
+    ScopeSessions *sessions = user_data;
+
+    scope_manager_set_scales(sessions->manager, lora_scales);
+}
+
+static void
 refuse(ScopeSessions *sessions, GError *error, ScopeSessionsAnswered answered, gpointer user_data)
 {
     sessions->stats.n_refused++;
@@ -196,7 +205,8 @@ void
 scope_sessions_offer(ScopeSessions *sessions, const char *sdp, ScopePlan *plan,
                      ScopeSessionsAnswered answered, gpointer user_data)
 {
-    ScopeSessionCallbacks callbacks = {.ended = on_ended, .lost = on_lost, .user_data = sessions};
+    ScopeSessionCallbacks callbacks = {
+        .ended = on_ended, .lost = on_lost, .scaled = on_scaled, .user_data = sessions};
     GError *error = NULL;
     ScopeSession *session;
     Offer *offer;
@@ -218,6 +228,9 @@ scope_sessions_offer(ScopeSessions *sessions, const char *sdp, ScopePlan *plan,
         refuse(sessions, error, answered, user_data);
         return;
     }
+    scope_manager_set_scales(
+        sessions->manager,
+        scope_json_object_get_array(scope_session_get_record(session), "lora_scales"));
     g_ptr_array_add(sessions->live, session);
     offer = g_new0(Offer, 1);
     offer->sessions = sessions;

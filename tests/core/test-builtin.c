@@ -114,6 +114,25 @@ test_entries(void)
     g_assert_true(json_object_has_member(controller, "ctrl_input"));
 }
 
+/* Clients modulate the steps within this range; a schedule itself may hold smaller ones. */
+static void
+test_modulation(void)
+{
+    g_autoptr(ScopeRegistry) registry = scope_registry_new();
+    g_autoptr(JsonObject) schemas = NULL;
+    JsonObject *ui;
+
+    g_assert_true(scope_builtin_register_all(registry, NULL));
+    schemas = scope_registry_build_schemas(registry);
+    ui = scope_json_object_get_object(schemas, "longlive");
+    ui = scope_json_object_get_object(ui, "config_schema");
+    ui = scope_json_object_get_object(ui, "properties");
+    ui = scope_json_object_get_object(ui, "denoising_steps");
+    ui = scope_json_object_get_object(ui, "ui");
+    g_assert_cmpint(scope_json_object_get_int(ui, "modulatable_min", 0), ==, 100);
+    g_assert_cmpint(scope_json_object_get_int(ui, "modulatable_max", 0), ==, 1000);
+}
+
 /* Every member that openapi.yaml names for an entry. */
 static void
 test_entry_members(void)
@@ -300,6 +319,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/builtin/order", test_order);
     g_test_add_func("/builtin/entries", test_entries);
+    g_test_add_func("/builtin/modulation", test_modulation);
     g_test_add_func("/builtin/entry-members", test_entry_members);
     g_test_add_func("/builtin/passthrough", test_passthrough);
     g_test_add_func("/builtin/passthrough-no-copy", test_passthrough_does_not_copy);

@@ -12,11 +12,13 @@ static guint gate_n_open, gate_n_waiting, gate_n_loads;
 
 typedef struct {
     gint64 size;
+    ScopeLoraList loras;
 } GateParams;
 
 static const ScopeParamDesc gate_params[] = {
     SCOPE_PARAM_INT(GateParams, size, "8", .flags = SCOPE_PARAM_HAS_MIN | SCOPE_PARAM_HAS_MAX,
                     .min = 1, .max = 100, .apply = SCOPE_PARAM_APPLY_LOAD, .help = "Any number."),
+    SCOPE_PARAM_LORAS(GateParams, loras, "[]", .flags = SCOPE_PARAM_HIDDEN, .help = "Adapters."),
 };
 
 static gboolean

@@ -295,16 +295,30 @@ test_loras(void)
 {
     g_autofree char *file = server_fixture_path(f, "lora/sub/style.safetensors");
     g_autofree char *folder = g_path_get_dirname(file);
+    g_autofree char *share = server_fixture_path(f, "share");
+    g_autofree char *bundled = server_fixture_path(f, "share/lora/came.safetensors");
+    g_autofree char *hidden = server_fixture_path(f, "share/lora/style.safetensors");
+    g_autofree char *bundled_folder = g_path_get_dirname(bundled);
     JsonArray *list;
 
     g_assert_cmpint(g_mkdir_with_parents(folder, 0755), ==, 0);
+    g_assert_cmpint(g_mkdir_with_parents(bundled_folder, 0755), ==, 0);
     g_assert_true(g_file_set_contents(file, "x", 1, NULL));
+    g_assert_true(g_file_set_contents(bundled, "x", 1, NULL));
+    g_assert_true(g_file_set_contents(hidden, "x", 1, NULL));
+    f->host.share_dir = share;
     g_auto(Reply) reply = server_fixture_request(f, "GET", "/api/v1/lora/list", NULL);
     list = json_object_get_array_member(json_node_get_object(reply.json), "lora_files");
-    g_assert_cmpuint(json_array_get_length(list), ==, 1);
-    g_assert_cmpstr(json_object_get_string_member(json_array_get_object_element(list, 0), "name"),
+    f->host.share_dir = NULL;
+    g_assert_cmpuint(json_array_get_length(list), ==, 2);
+    /* what came with the program, but for what has the name of a file of the user's */
+    g_assert_cmpstr(json_object_get_string_member(json_array_get_object_element(list, 0), "path"),
+                    ==, bundled);
+    g_assert_true(
+        json_object_get_boolean_member(json_array_get_object_element(list, 0), "read_only"));
+    g_assert_cmpstr(json_object_get_string_member(json_array_get_object_element(list, 1), "name"),
                     ==, "style");
-    g_assert_cmpstr(json_object_get_string_member(json_array_get_object_element(list, 0), "folder"),
+    g_assert_cmpstr(json_object_get_string_member(json_array_get_object_element(list, 1), "folder"),
                     ==, "sub");
 }
 

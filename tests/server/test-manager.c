@@ -169,6 +169,55 @@ test_identical_requests_load_once(void)
     tear_down();
 }
 
+#define ADAPTERS(runtime_scale, merged_scale)                                                      \
+    "{'loras':[{'path':'a','merge_mode':'runtime_peft','scale':" runtime_scale                     \
+    "},{'path':'b','scale':" merged_scale "}]}"
+
+static void
+assert_scales(gdouble runtime, gdouble merged)
+{
+    g_autoptr(JsonObject) status = scope_manager_take_status(manager);
+    JsonArray *list = scope_json_object_get_array(status, "loaded_lora_adapters");
+    JsonObject *items[2];
+
+    g_assert_nonnull(list);
+    g_assert_cmpuint(json_array_get_length(list), ==, 2);
+    for (guint i = 0; i < 2; i++) {
+        items[i] = json_array_get_object_element(list, i);
+    }
+    g_assert_cmpstr(scope_json_object_get_string(items[0], "path"), ==, "a");
+    g_assert_cmpfloat(scope_json_object_get_double(items[0], "scale", 0), ==, runtime);
+    g_assert_cmpfloat(scope_json_object_get_double(items[1], "scale", 0), ==, merged);
+}
+
+/* The scale of a run-time adapter changes without a load, that of a merged one does not. */
+static void
+test_scales_of_adapters(void)
+{
+    ScopeInstance *instance;
+    g_autoptr(JsonObject) message = fake_json("{'lora_scales':[{'path':'a','scale':-2},"
+                                              "{'path':'b','scale':3},{'path':'c','scale':4}]}");
+
+    set_up();
+    load_one("gate", "gate", ADAPTERS("1", "1"));
+    gate_open(1);
+    g_assert_true(wait_for(is_settled));
+    instance = scope_manager_lookup(manager, "gate");
+    assert_scales(1.0, 1.0);
+    scope_manager_set_scales(manager, scope_json_object_get_array(message, "lora_scales"));
+    assert_scales(-2.0, 1.0);
+    load_one("gate", "gate", ADAPTERS("0.5", "1"));
+    assert_status("loaded");
+    g_assert_true(scope_manager_lookup(manager, "gate") == instance);
+    assert_scales(0.5, 1.0);
+    load_one("gate", "gate", ADAPTERS("0.5", "2"));
+    assert_status("loading");
+    gate_open(1);
+    g_assert_true(wait_for(is_settled));
+    assert_scales(0.5, 2.0);
+    tear_down();
+}
+
 static void
 test_newest_wins(void)
 {
@@ -269,6 +318,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/server/manager/states", test_states);
     g_test_add_func("/server/manager/identical-requests", test_identical_requests_load_once);
+    g_test_add_func("/server/manager/scales-of-adapters", test_scales_of_adapters);
     g_test_add_func("/server/manager/newest-wins", test_newest_wins);
     g_test_add_func("/server/manager/failures", test_failures);
     g_test_add_func("/server/manager/order-and-unload", test_order_and_unload);

@@ -114,7 +114,7 @@ extern const char *const scope_wan_merge_modes[];
         .label = "Seed", .help = "Seed of the noise; the same seed repeats the same start."),      \
     SCOPE_PARAM_INT_LIST(P, denoising_steps, steps_,                                               \
         .flags = SCOPE_PARAM_DESCENDING | SCOPE_PARAM_MODULATABLE | SCOPE_WAN_BOTH_BOUNDS,         \
-        SCOPE_PARAM_RANGE(0, 1000),                                                                \
+        SCOPE_PARAM_RANGE(0, 1000), .modulatable_min = 100,                                        \
         .default_video_json = video_steps_, .default_text_json = text_steps_,                      \
         .order = 6, .group = "denoising_steps",                                                    \
         .help = "Denoising schedule: timesteps, strictly descending."),                            \

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What can go wrong while video is generated, end to end on tiny random weights: memory runs out,
- * the device is lost (where SCOPE_CUDA_MODULE names the stand-in), numbers are not finite, files
- * cannot be read, the size is wrong. Each time the client is told clearly, the server lives, and
- * the next load and session work. Main thread.
+ * Generation end to end on tiny random weights: scales of adapters, and what can go wrong: memory
+ * runs out, the device is lost (where SCOPE_CUDA_MODULE names the stand-in), numbers are not
+ * finite, files cannot be read, the size is wrong. Each time the client is told clearly, the server
+ * lives, and the next load and session work. Main thread.
  */
 #include "live-fixture.h"
 
+#include <math.h>
 #include <string.h>
 
 #include <glib/gstdio.h>
 
 #include "core/scope-frame.h"
+#include "core/scope-json.h"
 #include "media/scope-thumbnail.h"
 #include "pipelines/support/tiny-models.h"
 #include "server/scope-services.h"
@@ -53,10 +55,15 @@ static void
 write_files(void)
 {
     g_autofree char *models = server_fixture_path(f, "models");
+    g_autofree char *adapter = server_fixture_path(f, "models/lora/style.safetensors");
+    g_autofree char *bytes = NULL;
+    gsize n_bytes;
     g_autoptr(ScopeFrame) frame = scope_frame_new(SCOPE_FRAME_FORMAT_RGB24, 20, 10);
     g_autoptr(GBytes) png = NULL;
 
     tiny_models_write(models);
+    g_assert_true(g_file_get_contents(adapter, &bytes, &n_bytes, NULL));
+    write_file("lora/style.safetensors", bytes, (gssize)n_bytes);
     memset(frame->data[0], 200, (gsize)frame->stride[0] * frame->height);
     png = scope_image_encode(frame, SCOPE_IMAGE_FORMAT_PNG, NULL);
     write_file("assets/grey.png", g_bytes_get_data(png, NULL), (gssize)g_bytes_get_size(png));
@@ -231,6 +238,55 @@ test_not_a_number(void)
     check_works();
 }
 
+/* -- adapters ---------------------------------------------------------------------------------- */
+
+#define WITH_ADAPTER(scale)                                                                        \
+    "{'pipeline_ids':['longlive'],'load_params':{" SIZE ",'loras':["                               \
+    "{'path':'style.safetensors','merge_mode':'runtime_peft','scale':" scale "}]}}"
+
+/* The scale that the status tells. */
+static gdouble
+read_scale(void)
+{
+    g_auto(Reply) reply = server_fixture_request(f, "GET", "/api/v1/pipeline/status", NULL);
+    JsonArray *list =
+        scope_json_object_get_array(json_node_get_object(reply.json), "loaded_lora_adapters");
+
+    g_assert_cmpstr(reply_string(&reply, "status"), ==, "loaded");
+    g_assert_cmpuint(json_array_get_length(list), ==, 1);
+    return scope_json_object_get_double(json_array_get_object_element(list, 0), "scale", 0.0);
+}
+
+static gboolean
+is_scaled(gpointer data)
+{
+    return fabs(read_scale() - *(gdouble *)data) < 1e-9;
+}
+
+/* A strength that was changed live is told, and asking for it again loads nothing. */
+static void
+test_scale_of_an_adapter(void)
+{
+    gdouble wanted = -2.0;
+    Live *live;
+
+    load(WITH_ADAPTER("1"), NULL);
+    g_assert_cmpfloat(read_scale(), ==, 1.0);
+    live = start();
+    send(live, "{'lora_scales':[{'path':'style.safetensors','scale':-2}]}");
+    g_assert_true(server_fixture_wait(is_scaled, &wanted));
+    finish(live);
+    load(WITH_ADAPTER("-2"), NULL);
+    g_assert_cmpfloat(read_scale(), ==, -2.0);
+    /* the next session begins with what it says itself */
+    live = live_new(f, "recvonly",
+                    "{'input_mode':'text','prompts':[{'text':'a cat','weight':1}],"
+                    "'lora_scales':[{'path':'style.safetensors','scale':0.5}]}");
+    g_assert_true(live_wait_frames(live, 1));
+    g_assert_cmpfloat(read_scale(), ==, 0.5);
+    finish(live);
+}
+
 /* -- the device ------------------------------------------------------------------------------- */
 
 static void
@@ -261,24 +317,25 @@ use_device(const char *path)
 int
 main(int argc, char **argv)
 {
-    g_autofree char *folder = g_dir_make_tmp("scope-faults-XXXXXX", NULL);
+    g_autofree char *folder = g_dir_make_tmp("scope-generation-XXXXXX", NULL);
     g_autofree char *lost = g_build_filename(folder, "lost", NULL);
     int status;
 
     g_test_init(&argc, &argv, NULL);
     if (g_getenv("SCOPE_CUDA_MODULE") != NULL) {
         use_device(lost);
-        g_test_add_data_func("/faults/device-is-lost", lost, test_device_is_lost);
+        g_test_add_data_func("/generation/device-is-lost", lost, test_device_is_lost);
     } else {
         for (guint i = 0; i < G_N_ELEMENTS(bad_loads); i++) {
-            g_autofree char *name = g_strconcat("/faults/load/", bad_loads[i].name, NULL);
+            g_autofree char *name = g_strconcat("/generation/load/", bad_loads[i].name, NULL);
             g_test_add_data_func(name, GUINT_TO_POINTER(i), test_bad_load);
         }
-        g_test_add_func("/faults/load/memory", test_memory_of_a_load);
-        g_test_add_func("/faults/session/memory", test_memory_of_a_session);
-        g_test_add_func("/faults/session/memory-of-a-chunk", test_memory_of_a_chunk);
-        g_test_add_func("/faults/session/picture-is-junk", test_picture_is_junk);
-        g_test_add_func("/faults/session/not-a-number", test_not_a_number);
+        g_test_add_func("/generation/adapter", test_scale_of_an_adapter);
+        g_test_add_func("/generation/load/memory", test_memory_of_a_load);
+        g_test_add_func("/generation/session/memory", test_memory_of_a_session);
+        g_test_add_func("/generation/session/memory-of-a-chunk", test_memory_of_a_chunk);
+        g_test_add_func("/generation/session/picture-is-junk", test_picture_is_junk);
+        g_test_add_func("/generation/session/not-a-number", test_not_a_number);
     }
     f = server_fixture_new(use_services);
     write_files();
