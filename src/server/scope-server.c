@@ -7,7 +7,6 @@
 #include "server/scope-server.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <string.h>
 
 #include <glib/gstdio.h>
@@ -18,13 +17,7 @@
 
 SCOPE_LOG_TOPIC(server, server)
 
-#define STOP_POLL_MS 20
-/*
- * Arenas of the allocator. glibc gives every few threads one of their own, and the threads of
- * sessions that come and go leave each of them full of holes: with the default the memory of the
- * process grows by half over a hundred sessions, with two it stays.
- */
-#define MAX_ARENAS       2
+#define STOP_POLL_MS     20
 #define FETCH_BACKOFF_MS 1000
 
 static const char *
@@ -46,7 +39,6 @@ scope_server_new(const ScopeServerOptions *options)
     ScopeServer *server = g_new0(ScopeServer, 1);
     ScopeServerOptions *own = &server->options;
 
-    mallopt(M_ARENA_MAX, MAX_ARENAS);
     server->refs = 1;
     server->texts = g_string_chunk_new(512);
     server->options = *options;

@@ -33,7 +33,7 @@ SCOPE_LOG_TOPIC(server, session)
 typedef struct {
     gint refs;
     ScopeSession *session; /* main only; NULL once it is gone */
-    ScopeChain *chain;     /* owned by the session, which outlives its peer's callbacks */
+    ScopeChain *chain;     /* owned: a picture may be on its way in while the session is freed */
     ScopeMailbox *direct;
     ScopeLock lock;
     ScopeRate rate_in;
@@ -74,6 +74,7 @@ link_unref(gpointer data)
     if (!g_atomic_int_dec_and_test(&link->refs)) {
         return;
     }
+    scope_chain_unref(link->chain);
     scope_mailbox_unref(link->direct);
     scope_lock_clear(&link->lock);
     g_free(link);
@@ -445,7 +446,7 @@ make_chain(ScopeSession *session, const char *replay_dir, GError **error)
     if (!session->chain) {
         return FALSE;
     }
-    session->link->chain = session->chain;
+    session->link->chain = scope_chain_ref(session->chain);
     return TRUE;
 }
 

@@ -15,7 +15,7 @@ SCOPE_LOG_TOPIC(server, session)
 
 /* Time for the last words to leave before the connections go. */
 #define FAREWELL_MS 120
-/* After the last session: its teardown is over by then. */
+/* After the last session, and again until its teardown is over. */
 #define TRIM_DELAY_MS 1500
 
 struct _ScopeSessions {
@@ -107,6 +107,9 @@ on_trim(gpointer user_data)
     ScopeSessions *sessions = user_data;
     g_autoptr(GTask) task = NULL;
 
+    if (sessions->live->len == 0 && !scope_sessions_is_idle(sessions)) {
+        return G_SOURCE_CONTINUE;
+    }
     sessions->trim_id = 0;
     if (sessions->live->len == 0) {
         task = g_task_new(NULL, NULL, NULL, NULL);

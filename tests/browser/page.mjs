@@ -41,9 +41,14 @@ export async function start(page) {
   await until('a decoded picture', async () => (await fingerprint(page))?.mean > 1);
 }
 
+/** Presses Stop and waits until the server has answered that it ended the session. */
 export async function stop(page) {
+  const answer = page.waitForResponse((response) => response.request().method() === 'DELETE',
+    { timeout: 60_000 });
   await page.getByTestId('stop-stream-button').click();
   await untilPhase(page, 'idle');
+  const status = (await answer).status();
+  if (status !== 204) throw new Error(`the server answered the end of the session with ${status}`);
 }
 
 export async function useCamera(page) {
@@ -61,8 +66,37 @@ export async function untilMoving(page, times = 5) {
   });
 }
 
-/** How many sessions the server has. */
-export async function countSessions(url) {
+/** A value of /metrics, of the first session where it has one each. */
+async function metric(url, name) {
   const text = await (await fetch(`${url}/metrics`)).text();
-  return Number(text.match(/^scope_sessions(?:\{[^}]*\})? (\d+)/m)?.[1] ?? NaN);
+  return Number(text.match(new RegExp(`^${name}(?:\\{[^}]*\\})? ([\\d.]+)`, 'm'))?.[1] ?? NaN);
+}
+
+/** How many sessions the server has. */
+export const countSessions = (url) => metric(url, 'scope_sessions');
+
+/**
+ * Waits until the rates over the last five seconds agree: what the page shows, what the only
+ * session of the server has put out and what has come in, each counted by itself.
+ */
+export async function untilRatesAgree(page, url) {
+  const log = [];
+  const near = (a, b) => Math.abs(a / b - 1) < 0.2;
+  let seen;
+  const read = async () => {
+    const now = {
+      at: performance.now(),
+      in: await metric(url, 'scope_session_frames_in_total'),
+      out: await metric(url, 'scope_session_frames_out_total'),
+    };
+    log.push(now);
+    const first = log.find(({ at }) => now.at - at < 5500);
+    const rate = (name) => (now[name] - first[name]) * 1000 / (now.at - first.at);
+    if (now.at - first.at < 4000) return false;
+    seen = { in: rate('in'), out: rate('out'), shown: (await uiState(page)).stats.fps };
+    return seen.in > 0 && near(seen.out, seen.in) && near(seen.shown, seen.out);
+  };
+  await until('equal rates', read).catch((error) => {
+    throw new Error(`${error.message}; last seen ${JSON.stringify(seen)}`);
+  });
 }

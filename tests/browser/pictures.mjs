@@ -11,23 +11,30 @@ const toYuv = ([r, g, b]) => [
   Math.round(128 + 0.4392 * r - 0.3678 * g - 0.0714 * b),
 ];
 
-/** Writes a y4m clip of coloured quadrants; @frames of @size x @size pixels at 30 fps. */
-export function writeQuadrants(path, size = 256, frames = 30) {
-  const half = size / 2;
+function makeFrame(size, colours) {
   const plane = (width, pick) => {
     const out = Buffer.alloc(width * width);
     for (let y = 0; y < width; y++) {
       for (let x = 0; x < width; x++) {
         const quadrant = (y >= width / 2 ? 2 : 0) + (x >= width / 2 ? 1 : 0);
-        out[y * width + x] = pick(toYuv(QUADRANTS[quadrant]));
+        out[y * width + x] = pick(toYuv(colours[quadrant]));
       }
     }
     return out;
   };
-  const frame = Buffer.concat([Buffer.from('FRAME\n'), plane(size, (c) => c[0]),
-    plane(half, (c) => c[1]), plane(half, (c) => c[2])]);
+  return Buffer.concat([Buffer.from('FRAME\n'), plane(size, (c) => c[0]),
+    plane(size / 2, (c) => c[1]), plane(size / 2, (c) => c[2])]);
+}
+
+/**
+ * Writes a y4m clip of a second, @size x @size pixels at 30 fps: each of @scenes, four colours, for
+ * an equal share of it.
+ */
+export function writeQuadrants(path, size = 256, scenes = [QUADRANTS]) {
+  const frames = scenes.flatMap((colours) =>
+    Array(30 / scenes.length).fill(makeFrame(size, colours)));
   const header = Buffer.from(`YUV4MPEG2 W${size} H${size} F30:1 Ip A1:1 C420jpeg\n`);
-  writeFileSync(path, Buffer.concat([header, ...Array(frames).fill(frame)]));
+  writeFileSync(path, Buffer.concat([header, ...frames]));
 }
 
 /**

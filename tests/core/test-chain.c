@@ -113,6 +113,19 @@ test_frames_pass_in_order(void)
     run_stop(&run);
 }
 
+/* A picture may be on its way in while the session ends: who holds the chain may still push. */
+static void
+test_stopped_chain_takes_nothing(void)
+{
+    g_autoptr(ScopeChain) late = NULL;
+    Run run;
+
+    run_start(&run, "{'want': 1}", NULL, "{'input_mode': 'video'}", "fake");
+    late = scope_chain_ref(run.chain);
+    run_stop(&run);
+    g_assert_false(scope_chain_push_input(late, make_frame(1, 0)));
+}
+
 /* A stage that takes one frame at a time and needs long shows what is, not what was: of twenty
  * frames that come while it computes, the last one is next. */
 static void
@@ -512,6 +525,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/chain/sampling", test_sampling);
     g_test_add_func("/chain/order", test_frames_pass_in_order);
+    g_test_add_func("/chain/stopped-takes-nothing", test_stopped_chain_takes_nothing);
     g_test_add_func("/chain/slow-takes-newest", test_slow_stage_takes_the_newest);
     g_test_add_func("/chain/generator-waits", test_generator_waits_for_consumer);
     g_test_add_func("/chain/generator-transform", test_generator_behind_transform);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the page must do, one check a function. Each gets a fresh page and a fresh fake server.
 import assert from 'node:assert/strict';
-import { axe, id, message, messages, open, phase, pixel, state, stream } from './page.mjs';
+import { axe, id, message, messages, open, phase, pixel, shownRateIsSent, state, stream } from './page.mjs';
 
 export const CHECKS = {
   'first visit starts with cellular automata and shows its frames': async ({ page, fake }) => {
@@ -15,7 +15,7 @@ export const CHECKS = {
     assert.equal(fake.state.offers.length, 1);
     assert.equal(fake.state.offers[0].initialParameters.input_mode, 'text');
     assert.match(fake.state.offers[0].sdp, /m=application/);
-    await page.waitForFunction(() => window.__ui.state().stats.fps > 0);
+    await shownRateIsSent(page);
     assert.match(await id(page, 'status-fps').textContent(), /^\d/);
     assert.equal(await id(page, 'status-codec').textContent(), 'VP8');
   },

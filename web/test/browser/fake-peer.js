@@ -82,5 +82,7 @@
     refuse: false,
     send: (message) => peers.at(-1).channel.send(JSON.stringify(message)),
     drop: () => peers.at(-1).pc.close(),
+    framesSent: async () => [...(await peers.at(-1).pc.getStats()).values()]
+      .find((entry) => entry.type === 'outbound-rtp')?.framesSent ?? 0,
   };
 })();

@@ -31,6 +31,29 @@ export async function stream(page) {
   await page.waitForFunction(() => document.querySelector('[data-testid=video-output]').readyState >= HTMLMediaElement.HAVE_CURRENT_DATA);
 }
 
+/**
+ * Waits until the page shows the rate at which the peer has sent pictures over the last seconds,
+ * which are about those that the page's own figure stands for.
+ */
+export async function shownRateIsSent(page) {
+  const log = [];
+  let shown, sent;
+  for (let tries = 0; tries < 200; tries++) {
+    const now = await page.evaluate(async () => ({
+      frames: await window.__peer.framesSent(),
+      at: performance.now(),
+      shown: window.__ui.state().stats.fps,
+    }));
+    log.push(now);
+    const first = log.find(({ at }) => now.at - at < 5500);
+    ({ shown } = now);
+    sent = ((now.frames - first.frames) * 1000) / (now.at - first.at);
+    if (now.at - first.at > 4000 && sent > 0 && Math.abs(shown / sent - 1) < 0.2) return;
+    await page.waitForTimeout(250);
+  }
+  assert.fail(`the page shows ${shown} pictures a second, ${sent} were sent`);
+}
+
 export const messages = (page) => page.evaluate(() => window.__peer.messages);
 
 export async function message(page, test, what) {
