@@ -231,15 +231,6 @@ export const CHECKS = {
     await stage.getByText('300 ms').waitFor();
   },
 
-  'a timeline file brings its prompts': async ({ page, fake }) => {
-    await open(page, fake, DREAMER);
-    const file = (text) => ({ name: 'timeline.json', mimeType: 'application/json', buffer: Buffer.from(text) });
-    await id(page, 'timeline-file').setInputFiles(file('{"prompts":[{"text":"one"},{"text":"two"}]}'));
-    await page.waitForFunction(() => document.querySelector('[data-testid=prompt-input-0]').value === 'one');
-    await id(page, 'timeline-file').setInputFiles(file('['));
-    await id(page, 'toast').filter({ hasText: 'timeline.json was not imported' }).waitFor();
-  },
-
   'accessible: blend, pictures and picker': async ({ page, fake }) => {
     await open(page, fake, DREAMER);
     await addLora(page, 'ink');

@@ -5,6 +5,7 @@
   const realFetch = window.fetch.bind(window);
   const peers = [];
   const messages = [];
+  const positions = [];
 
   function picture() {
     const canvas = document.createElement('canvas');
@@ -45,7 +46,10 @@
     peers.push(peer);
     pc.ondatachannel = (event) => {
       peer.channel = event.channel;
-      event.channel.onmessage = (message) => messages.push(JSON.parse(message.data));
+      event.channel.onmessage = (message) => {
+        messages.push(JSON.parse(message.data));
+        positions.push(window.__ui.state().timeline?.position ?? null);
+      };
     };
     await pc.setRemoteDescription({ type: 'offer', sdp });
     const video = pc.getTransceivers().find((t) => t.receiver.track.kind === 'video');
@@ -79,6 +83,8 @@
 
   window.__peer = {
     messages,
+    /** Where the timeline was when each of them came. */
+    positions,
     refuse: false,
     send: (message) => peers.at(-1).channel.send(JSON.stringify(message)),
     drop: () => peers.at(-1).pc.close(),

@@ -2,7 +2,7 @@
 // The page: header, three columns (tabs under the video on small screens), logs, status bar.
 import * as Tabs from '@radix-ui/react-tabs';
 import * as Tooltip from '@radix-ui/react-tooltip';
-import { useState, type CSSProperties } from 'react';
+import { lazy, Suspense, useState, type CSSProperties } from 'react';
 import { useSettings } from '../../state/settings';
 import { cn } from '../../ui/cn';
 import { Header } from '../header/Header';
@@ -20,13 +20,17 @@ import { ErrorBoundary } from './ErrorBoundary';
 import { KeyHints } from './KeyHints';
 import { ServerGate } from './ServerGate';
 
+const TimelinePanel = lazy(() => import('../timeline/TimelinePanel'));
+
 const TABS = [
   { value: 'settings', label: 'Settings' },
   { value: 'input', label: 'Input' },
 ];
 
 function Columns() {
-  const { leftOpen, rightOpen, leftWidth, rightWidth } = useSettings((settings) => settings.view);
+  const { leftOpen, rightOpen, leftWidth, rightWidth, timeline } = useSettings(
+    (settings) => settings.view,
+  );
   const width = (px: number | null): CSSProperties =>
     px === null ? {} : ({ '--column': `${px}px` } as CSSProperties);
   const [tab, setTab] = useState('settings');
@@ -46,6 +50,13 @@ function Columns() {
         <ErrorBoundary region="The video panel">
           <OutputPanel />
         </ErrorBoundary>
+        {timeline && (
+          <ErrorBoundary region="The timeline">
+            <Suspense>
+              <TimelinePanel />
+            </Suspense>
+          </ErrorBoundary>
+        )}
         <ErrorBoundary region="The prompt panel">
           <PromptBox />
         </ErrorBoundary>
