@@ -23,9 +23,16 @@ export function accepts(field: Field, value: unknown): boolean {
     case 'select':
       return field.options.some((option) => sameValue(option, value));
     case 'text':
+    case 'asset':
       return typeof value === 'string';
     case 'list':
       return Array.isArray(value) && value.length <= LIST_MAX && value.every((item) => isNumberFor(field, item));
+    case 'assets':
+      return (
+        Array.isArray(value) &&
+        value.length <= (field.itemsMax ?? LIST_MAX) &&
+        value.every((item) => typeof item === 'string')
+      );
     case 'json':
       return false;
   }

@@ -71,7 +71,7 @@ const STATES = {
       loras: { dreamer: [{ path: '/srv/models/lora/ink.safetensors', scale: 0.8, mode: 'runtime_peft' }] },
       images: { dreamer: { references: ['/srv/assets/hills.png'], first: null, last: '/srv/assets/hills.png' } },
     });
-    await id(page, 'references-send').scrollIntoViewIfNeeded();
+    await id(page, 'reference-send').scrollIntoViewIfNeeded();
   },
   download: async (page, fake) => {
     fake.state.schemas = { ...SCHEMAS, dreamer: { ...SCHEMAS.dreamer, requires_models: true, estimated_cpu_seconds_per_frame: 41 } };
