@@ -30,7 +30,7 @@ async function run(name, number) {
   const fake = await startFakeServer(dist);
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
   const page = await context.newPage();
-  page.setDefaultTimeout(60_000); // a shared machine may be slow; a check that passes never waits
+  page.setDefaultTimeout(120_000); // a shared machine may be slow; a check that passes never waits
   const problems = [];
   const foreign = [];
   page.on('pageerror', (error) => problems.push(error.message));

@@ -84,7 +84,7 @@ export function Transport({ muted, onMute, onFullscreen }: TransportProps) {
           label={timeline ? 'Hide the timeline' : 'Show the timeline'}
           aria-pressed={timeline}
           data-testid="timeline-toggle"
-          className={timeline ? 'text-accent' : ''}
+          className="aria-pressed:text-accent"
           onClick={() => setView({ timeline: !timeline })}
         >
           <ChartNoAxesGantt size={17} aria-hidden />
@@ -93,7 +93,7 @@ export function Transport({ muted, onMute, onFullscreen }: TransportProps) {
           label={stats ? 'Hide statistics' : 'Show statistics'}
           aria-pressed={stats}
           data-testid="stats-toggle"
-          className={stats ? 'text-accent' : ''}
+          className="aria-pressed:text-accent"
           onClick={() => setView({ stats: !stats })}
         >
           <ChartNoAxesColumn size={17} aria-hidden />

@@ -3,24 +3,26 @@
 import * as Tabs from '@radix-ui/react-tabs';
 import * as Tooltip from '@radix-ui/react-tooltip';
 import { lazy, Suspense, useState, type CSSProperties } from 'react';
+import { usePreflight } from '../../state/preflight';
 import { useSettings } from '../../state/settings';
 import { cn } from '../../ui/cn';
 import { Header } from '../header/Header';
 import { InputPanel } from '../input/InputPanel';
-import { PreflightDialog } from '../models/PreflightDialog';
 import { OutputPanel } from '../output/OutputPanel';
 import { PromptBox } from '../prompts/PromptBox';
 import { SettingsPanel } from '../settings/SettingsPanel';
 import { LogPanel } from '../status/LogPanel';
 import { StatusBar } from '../status/StatusBar';
-import { StatsPanel } from '../status/StatsPanel';
 import { Toasts } from '../status/Toasts';
 import { ColumnHandle } from './ColumnHandle';
 import { ErrorBoundary } from './ErrorBoundary';
 import { KeyHints } from './KeyHints';
 import { ServerGate } from './ServerGate';
 
+// What a first visit does not show comes when it is opened.
 const TimelinePanel = lazy(() => import('../timeline/TimelinePanel'));
+const StatsPanel = lazy(() => import('../status/StatsPanel'));
+const PreflightDialog = lazy(() => import('../models/PreflightDialog'));
 
 const TABS = [
   { value: 'settings', label: 'Settings' },
@@ -104,21 +106,33 @@ function Columns() {
 }
 
 export function App() {
+  const figures = useSettings((settings) => settings.view.figures);
+  const asks = usePreflight((preflight) => preflight.open);
   return (
     <Tooltip.Provider delayDuration={350} skipDelayDuration={200}>
       <ServerGate>
         <div className="flex h-dvh flex-col">
           <Header />
           <Columns />
-          <ErrorBoundary region="The statistics panel">
-            <StatsPanel />
-          </ErrorBoundary>
+          {figures && (
+            <ErrorBoundary region="The statistics panel">
+              <Suspense>
+                <StatsPanel />
+              </Suspense>
+            </ErrorBoundary>
+          )}
           <ErrorBoundary region="The log panel">
             <LogPanel />
           </ErrorBoundary>
           <StatusBar />
         </div>
-        <PreflightDialog />
+        {asks && (
+          <ErrorBoundary region="The dialog of model files">
+            <Suspense>
+              <PreflightDialog />
+            </Suspense>
+          </ErrorBoundary>
+        )}
       </ServerGate>
       <Toasts />
     </Tooltip.Provider>

@@ -44,7 +44,7 @@ function LoopButton() {
       compact
       aria-pressed={loop}
       data-testid="timeline-loop"
-      className={loop ? 'text-accent' : ''}
+      className="aria-pressed:text-accent"
       onClick={() => useTimeline.setState({ loop: !loop })}
     >
       <Repeat size={14} aria-hidden />
@@ -153,7 +153,12 @@ function Empty() {
       >
         Keep this session
       </Button>
-      <IconButton label="Hide the timeline" compact onClick={() => setView({ timeline: false })}>
+      <IconButton
+        label="Hide the timeline"
+        compact
+        className="ml-auto"
+        onClick={() => setView({ timeline: false })}
+      >
         <X size={15} aria-hidden />
       </IconButton>
     </div>
