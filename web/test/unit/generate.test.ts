@@ -102,7 +102,7 @@ describe('estimate', () => {
   it('tells the pace of a processor only', () => {
     expect(cpuSeconds([big], { gpu_name: 'G' })).toBeNull();
     expect(cpuSeconds([big, { ...big, estimated_cpu_seconds_per_frame: null }], {})).toBeCloseTo(41.3);
-    expect([41.3, 1.25, 0.05].map(formatPace)).toEqual(['41 s per frame', '1.3 s per frame', '20 frames per second']);
+    expect([1207, 41.3, 1.25, 0.05].map(formatPace)).toEqual(['20 min per frame', '41 s per frame', '1.3 s per frame', '20 frames per second']);
   });
 
   it('warns of what is short or slow, and of nothing else', () => {
