@@ -6,11 +6,10 @@
 
 #include "models/scope-wan-config.h"
 
-/* The entry for @base under its published or diffusers name, checked and counted; NULL when there
- * is none and after an error. */
-static const ScopeLoraEntry *
-match(ScopeWanAdapter *adapter, ScopeLayerLoader *loader, const char *base, int64_t n_out,
-      int64_t n_in)
+/* The entry for @base under its published or diffusers name, checked and counted. */
+static gboolean
+match(ScopeWanAdapter *adapter, const char *base, int64_t n_out, int64_t n_in,
+      const ScopeLoraEntry **ret_entry, GError **error)
 {
     const ScopeLoraEntry *entry = scope_lora_file_find(adapter->file, base);
 
@@ -18,11 +17,12 @@ match(ScopeWanAdapter *adapter, ScopeLayerLoader *loader, const char *base, int6
         g_autofree char *alias = scope_wan_name_to_diffusers(base);
         entry = scope_lora_file_find(adapter->file, alias);
     }
-    if (entry == NULL || loader->error != NULL) {
-        return NULL;
+    *ret_entry = entry;
+    if (entry == NULL) {
+        return TRUE;
     }
     adapter->n_matched++;
-    return scope_lora_entry_check(entry, n_out, n_in, &loader->error) ? entry : NULL;
+    return scope_lora_entry_check(entry, n_out, n_in, error);
 }
 
 /* -- merging ---------------------------------------------------------------------------------- */
@@ -57,7 +57,7 @@ widen_weight(ScopeContext *cpu, ScopeTensor weight, const ScopeWeightOptions *op
 
 /* A tensor of scratch to the host arena, rounded to @dtype. */
 static ScopeTensor
-keep(ScopeLayerLoader *loader, ScopeContext *cpu, ScopeTensor wide, ScopeDType dtype)
+keep(ScopeWanLoader *loader, ScopeContext *cpu, ScopeTensor wide, ScopeDType dtype)
 {
     ScopeTensor kept = scope_arena_alloc(loader->host, dtype, wide.ndim, wide.shape);
 
@@ -87,18 +87,21 @@ merge_entry(ScopeContext *cpu, ScopeTensor weight, ScopeTensor bias, const Scope
     }
 }
 
-void
-scope_lora_merge_apply(const ScopeLoraMerge *merge, ScopeLayerLoader *loader, const char *base,
-                       ScopeTensor *weight, ScopeWeightOptions *options)
+gboolean
+scope_lora_merge_apply(const ScopeLoraMerge *merge, ScopeWanLoader *loader, const char *base,
+                       ScopeTensor *weight, ScopeWeightOptions *options, GError **error)
 {
     ScopeContext *cpu = merge->cpu;
     ScopeArenaMark mark = scope_arena_mark(cpu->scratch);
     ScopeTensor sum = SCOPE_TENSOR_NONE, bias = SCOPE_TENSOR_NONE;
 
     for (guint i = 0; i < merge->n; i++) {
-        const ScopeLoraEntry *entry =
-            match(&merge->adapters[i], loader, base, scope_tensor_dim(*weight, 0),
-                  scope_tensor_dim(*weight, 1));
+        const ScopeLoraEntry *entry = NULL;
+        if (!match(&merge->adapters[i], base, scope_tensor_dim(*weight, 0),
+                   scope_tensor_dim(*weight, 1), &entry, error)) {
+            scope_arena_release(cpu->scratch, mark);
+            return FALSE;
+        }
         if (entry == NULL) {
             continue;
         }
@@ -119,61 +122,66 @@ scope_lora_merge_apply(const ScopeLoraMerge *merge, ScopeLayerLoader *loader, co
         options->scale = SCOPE_TENSOR_NONE;
     }
     scope_arena_release(cpu->scratch, mark);
-    if (loader->error == NULL) {
-        scope_context_synchronize(cpu, &loader->error);
-    }
+    return scope_context_synchronize(cpu, error);
 }
 
 /* -- run-time parts --------------------------------------------------------------------------- */
 
 /* Prepares a matrix of the adapter, or zeros where the file has none. */
-static void
-prepare(ScopeLayerLoader *loader, const ScopeCheckpointTensor *t, int64_t rows, int64_t columns,
-        ScopeTensor bias, ScopeWeight *ret_weight)
+static gboolean
+prepare(ScopeWanLoader *loader, const ScopeCheckpointTensor *t, int64_t rows, int64_t columns,
+        ScopeTensor bias, ScopeWeight *ret_weight, GError **error)
 {
     ScopeWeightOptions options = {.store = SCOPE_WEIGHT_STORE_KEEP, .bias = bias};
     ScopeTensor stored;
 
     if (t != NULL) {
-        stored = scope_layer_loader_wrap(loader, t);
+        stored = scope_tensor_reshape(scope_wan_loader_wrap(loader, t), SCOPE_SHAPE(rows, columns));
     } else {
         stored = scope_arena_alloc(loader->host, SCOPE_DTYPE_F32, SCOPE_SHAPE(rows, columns));
         if (stored.data != NULL) {
             memset(stored.data, 0, scope_tensor_n_bytes(stored));
         }
     }
-    if (loader->error == NULL) {
-        scope_weight_prepare_linear(loader->ctx, loader->arena,
-                                    scope_tensor_reshape(stored, SCOPE_SHAPE(rows, columns)),
-                                    &options, ret_weight, &loader->error);
-    }
+    return scope_weight_prepare_linear(loader->ctx, loader->arena, stored, &options, ret_weight,
+                                       error);
 }
 
 gboolean
-scope_lora_part_load(ScopeWanAdapter *adapter, ScopeLayerLoader *loader, const char *base,
-                     int64_t n_out, int64_t n_in, ScopeLoraPart *ret_part)
+scope_lora_part_load(ScopeWanAdapter *adapter, ScopeWanLoader *loader, const char *base,
+                     int64_t n_out, int64_t n_in, ScopeLoraPart *ret_part, gboolean *ret_found,
+                     GError **error)
 {
-    const ScopeLoraEntry *entry = match(adapter, loader, base, n_out, n_in);
+    const ScopeLoraEntry *entry = NULL;
     ScopeLoraPart part = {0};
 
-    if (entry == NULL) {
+    if (!match(adapter, base, n_out, n_in, &entry, error)) {
         return FALSE;
+    }
+    *ret_found = entry != NULL;
+    if (entry == NULL) {
+        return TRUE;
     }
     part.factor = (float)entry->factor;
     part.has_pair = entry->down != NULL;
     part.has_dense = entry->diff != NULL || entry->diff_bias != NULL;
     if (part.has_pair) {
-        prepare(loader, entry->down, entry->rank, n_in, SCOPE_TENSOR_NONE, &part.down);
-        prepare(loader, entry->up, n_out, entry->rank, SCOPE_TENSOR_NONE, &part.up);
+        if (!prepare(loader, entry->down, entry->rank, n_in, SCOPE_TENSOR_NONE, &part.down,
+                     error) ||
+            !prepare(loader, entry->up, n_out, entry->rank, SCOPE_TENSOR_NONE, &part.up, error)) {
+            return FALSE;
+        }
     }
     if (part.has_dense) {
         ScopeTensor bias = SCOPE_TENSOR_NONE;
         if (entry->diff_bias != NULL) {
-            bias = scope_layer_loader_wrap(loader, entry->diff_bias);
-            bias = loader->error == NULL ? scope_tensor_reshape(bias, SCOPE_SHAPE(n_out)) : bias;
+            bias = scope_tensor_reshape(scope_wan_loader_wrap(loader, entry->diff_bias),
+                                        SCOPE_SHAPE(n_out));
         }
-        prepare(loader, entry->diff, n_out, n_in, bias, &part.dense);
+        if (!prepare(loader, entry->diff, n_out, n_in, bias, &part.dense, error)) {
+            return FALSE;
+        }
     }
     *ret_part = part;
-    return loader->error == NULL;
+    return TRUE;
 }

@@ -9,6 +9,7 @@ import tempfile
 import mini  # noqa: F401
 import torch
 
+from mini import behaviour
 from mini.autoencoder import Autoencoder
 from mini.common import held_out
 from mini.dit import CHUNK, Transformer, chunk_mask
@@ -75,6 +76,12 @@ def check_files():
         near(found[name], value, 0.0, name)
 
 
+def check_phrases():
+    for phrase, family, _ in behaviour.SLIPS + behaviour.UNSEEN:
+        if not behaviour.unseen(phrase, family):
+            sys.exit(f"captions may hold '{phrase}'")
+
+
 def check_captions():
     rng = random.Random(5)
     for _ in range(500):
@@ -95,3 +102,4 @@ if __name__ == "__main__":
     check_autoencoder()
     check_files()
     check_captions()
+    check_phrases()

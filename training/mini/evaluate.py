@@ -11,9 +11,10 @@ import time
 from torch.nn import functional as F
 
 from mini.autoencoder import Autoencoder
+from mini.behaviour import behaviour
 from mini.common import held_out, pathlib, save_sheet, torch
 from mini.dit import CHUNK, Transformer
-from mini.judge import FAMILY, FRAMES, MOTION, PALETTE, brightness, colours, score, train
+from mini.judge import FAMILY, FRAMES, MOTION, PALETTE, Judge, answer, look, score
 from mini.safetensors import load
 from mini.stream import Stream
 from mini.text import TextEncoder, Vocabulary
@@ -49,9 +50,18 @@ class Model:
         self.n_parameters = sum(value.numel() for value in weights.values())
 
     @torch.no_grad()
+    def rows(self, texts):
+        return self.encoder(self.vocabulary.ids(texts))
+
+    @torch.no_grad()
+    def read(self, rows):
+        return self.transformer.read(rows)
+
+    def stream_of(self, rows, seed, steps=None):
+        return Stream(self.transformer, self.read(rows), seed, steps=steps or self.steps)
+
     def stream(self, texts, seed, steps=None):
-        text = self.transformer.read(self.encoder(self.vocabulary.ids(texts)))
-        return Stream(self.transformer, text, seed, steps=steps or self.steps)
+        return self.stream_of(self.rows(texts), seed, steps)
 
     @torch.no_grad()
     def decode(self, latents):
@@ -76,27 +86,28 @@ def held_out_prompts(n):
 def generate_for_judge(texts, seed, steps):
     """What the judges look at of the second chunk of generated clips. Runs in a worker."""
     latents = WORKER["model"].stream(texts, seed, steps).run(2)
-    frames = WORKER["model"].decode(latents[:, 2:])[:, -FRAMES:]
-    return brightness(frames), colours(frames)
+    return look(WORKER["model"].decode(latents[:, 2:])[:, -FRAMES:])
+
+
+def behave(judge, n):
+    """Runs in a worker."""
+    return behaviour(WORKER["model"], judge, n)
 
 
 def obedience(pool, judge, n, steps):
     """Judged shares over @n held-out prompts, and the confusions of families."""
     specs, texts = held_out_prompts(n)
     parts = [pool.submit(generate_for_judge, texts[i:i + 8], 100 + i, steps) for i in range(0, n, 8)]
-    light, seen = (torch.cat(rows) for rows in zip(*(part.result() for part in parts)))
-    with torch.no_grad():
-        answers = judge(light, seen)
+    seen = [part.result() for part in parts]
+    answers = answer(judge, {key: torch.cat([part[key] for part in seen]) for key in seen[0]})
     labels = {key: torch.tensor([names.index(getattr(spec, key)) for spec in specs])
               for key, names in (("family", FAMILY), ("motion", MOTION), ("palette", PALETTE))}
     result = score(answers, labels)
-    moving = labels["motion"] != MOTION.index("still")
-    result["direction"] = (answers["motion"].argmax(1) == labels["motion"])[moving].float().mean().item()
     top = answers["family"].topk(3).indices
     result["family in the first three"] = (top == labels["family"][:, None]).any(1).float().mean().item()
     table = torch.zeros(len(FAMILY), len(FAMILY), dtype=torch.long)
-    for truth, answer in zip(labels["family"].tolist(), answers["family"].argmax(1).tolist()):
-        table[truth, answer] += 1
+    for truth, said in zip(labels["family"].tolist(), answers["family"].argmax(1).tolist()):
+        table[truth, said] += 1
     return result, table
 
 
@@ -170,20 +181,36 @@ def percent(value):
     return f"{100 * value:.0f} %"
 
 
+def behaviour_lines(b):
+    def told(values):
+        return ", ".join(f"{name} {percent(value)}" for name, value in values.items())
+    lines = ["Typing errors in family and colour (16 phrases): " + told(b["slips"]) + ".", "",
+             "Words that no caption has (10 phrases): " + told(b["unseen words"]) + ".", "",
+             "Two prompts at even weights (8 pairs): " + told(b["blends"]) + ".", "",
+             "A new prompt in a running stream, the new one is likelier to the judge than the old one (8 changes, the "
+             "longest wait for the next chunk included): " + told(b["change"]) + ".", ""]
+    for scale, value in b["video"].items():
+        lines.append(f"Input video at noise scale {scale} (8 clips): coarse shapes correlate with the input's by "
+                     f"{value['structure']:.2f} (with another input's {value['unrelated']:.2f}), of the prompt: "
+                     + told({key: value[key] for key in ("family", "colour")}) + ".")
+        lines.append("")
+    return lines[:-1]
+
+
 def figures(m):
     """The part of the card that this script writes."""
     rows = [("family", "80 %", "family"), ("dominant colour", "85 %", "colour"),
             ("direction of motion", "75 %", "direction")]
     lines = [BEGIN, "", f"Judged over {m['prompts']} prompts of held-out combinations (the column of 2 steps over a quarter of "
              "them):", "",
-             "| | aim | " + " | ".join(f"{k} steps" for k in m["obedience"]) + " | judge on fresh renders |",
-             "|---|---|" + "---|" * (len(m["obedience"]) + 1)]
+             "| | aim | " + " | ".join(f"{k} steps" for k in m["obedience"]) + " | judge on fresh renders | on the same through the autoencoder |",
+             "|---|---|" + "---|" * (len(m["obedience"]) + 2)]
     for name, aim, key in rows:
-        judged = m["judge"][{"direction": "motion"}.get(key, key)]
+        judged = [m["judge"][kind][key] for kind in ("renders", "through the autoencoder")]
         cells = [percent(value[key]) for value in m["obedience"].values()]
-        lines.append(f"| {name} | {aim} | " + " | ".join(cells) + f" | {percent(judged)} |")
+        lines.append(f"| {name} | {aim} | " + " | ".join(cells + [percent(value) for value in judged]) + " |")
     cells = [percent(value["family in the first three"]) for value in m["obedience"].values()]
-    lines.append("| family among the judge's first three | | " + " | ".join(cells) + " | |")
+    lines.append("| family among the judge's first three | | " + " | ".join(cells) + " | | |")
     low, high = m["band"]
     lines += ["", "Most frequent confusions of families (asked, seen, times): "
               + (", ".join(f"{a} as {b} {n}" for a, b, n in m["confusions"]) or "none") + ".", "",
@@ -195,6 +222,7 @@ def figures(m):
                      + f" | {low[k]:.3f} to {high[k]:.3f} |")
     lines += ["", f"Mean difference between pictures of one prompt with different seeds: "
               f"{m['diversity'][0]:.3f}; between renders of one subject: {m['diversity'][1]:.3f}.", "",
+              *behaviour_lines(m["behaviour"]), "",
               f"Reconstruction by the autoencoder, mean absolute error on fresh renders: "
               f"{m['reconstruction']:.3f} of full scale.", "", END]
     return "\n".join(lines)
@@ -214,37 +242,35 @@ def main():
     parser.add_argument("--model", type=pathlib.Path, required=True)
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--prompts", type=int, default=208)
-    parser.add_argument("--judge-clips", type=int, default=3000)
-    parser.add_argument("--judge-epochs", type=int, default=8)
+    parser.add_argument("--judge", type=pathlib.Path, required=True, help="what mini.judge has trained")
     parser.add_argument("--minutes", type=float, default=5, help="of the stream that is watched for drift")
     parser.add_argument("--rough", action="store_true", help="fewer samples for the smaller figures")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     begin, model = time.time(), Model(args.model)
     sample_sheet(model, args.out / "samples.png", 2 if args.rough else 3)
-    judge_file = args.out / f"judge-{args.judge_clips}-{args.judge_epochs}.pt"
-    if judge_file.exists():
-        judge, judged = torch.load(judge_file)
-    else:
-        judge, judged = train(args.judge_clips, args.judge_epochs)
-        torch.save((judge, judged), judge_file)
-    print("judge", judged, round(time.time() - begin), flush=True)
+    state, judge = torch.load(args.judge), Judge()
+    judge.load_state_dict(state["judge"])
+    judge.eval()
     few = {}
     with concurrent.futures.ProcessPoolExecutor(2, multiprocessing.get_context("spawn"), start_worker,
                                                 (args.model,)) as pool:
         long = pool.submit(drift, args.minutes)
+        behaved = pool.submit(behave, judge, 2 if args.rough else 99)
         for steps in (model.steps[::2], model.steps):
             n = args.prompts if len(steps) == len(model.steps) else max(1, args.prompts // 4)
             few[str(len(steps))], table = obedience(pool, judge, n, steps)
             print(len(steps), few[str(len(steps))], round(time.time() - begin), flush=True)
         rows, pictures = long.result()
+        behaved = behaved.result()
+        print(behaved, flush=True)
     wrong = [(FAMILY[a], FAMILY[b], int(table[a, b])) for a in range(len(FAMILY))
              for b in range(len(FAMILY)) if a != b and table[a, b]]
     lines = [" ".join([""] + FAMILY)] + [" ".join([FAMILY[i]] + [str(v) for v in row])
                                          for i, row in enumerate(table.tolist())]
     (args.out / "confusion.txt").write_text("\n".join(lines) + "\n")
     save_sheet(args.out / "drift.png", [[F.avg_pool2d(p, 2) for p in row] for row in pictures])
-    metrics = {"prompts": args.prompts, "judge": judged, "obedience": few,
+    metrics = {"prompts": args.prompts, "judge": state["result"], "obedience": few, "behaviour": behaved,
                "confusions": sorted(wrong, key=lambda row: -row[2])[:10], "band": band(20 if args.rough else 300),
                "drift": rows.mean(1).tolist(), "drift minutes": args.minutes, "diversity": diversity(model, 2 if args.rough else 4),
                "reconstruction": reconstruction(model, 2 if args.rough else 29), "parameters": model.n_parameters}

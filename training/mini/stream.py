@@ -52,12 +52,24 @@ class Stream:
         return flow
 
     @torch.no_grad()
-    def chunk(self):
-        x = self.draw_noise()
-        for i, t in enumerate(self.steps):
+    def change(self, text, latents):
+        """A new prompt; the keys and values of the window are made anew for it from its clean @latents."""
+        recent, self.text, self.cache = latents[:, -WINDOW:], text, Cache(len(self.model.blocks))
+        times = torch.zeros(recent.shape[:2])
+        self.model(recent, times, [self.start - recent.shape[1]], text, cache=self.cache)
+        self.cache.keep(self.size[0] * self.size[1] // 4 * (WINDOW - CHUNK))
+
+    @torch.no_grad()
+    def chunk(self, video=None, noise_scale=0.6):
+        """Clean latents; over @video, latents of input, only as much as @noise_scale hides of it."""
+        x, steps = self.draw_noise(), list(self.steps)
+        if video is not None:
+            x = noise_scale * x + (1.0 - noise_scale) * video
+            steps = [1000.0 * noise_scale] + [t for t in steps if t < 1000.0 * noise_scale]
+        for i, t in enumerate(steps):
             x0 = x - t / 1000.0 * self.flow(x, t)
-            if i + 1 < len(self.steps):
-                s = self.steps[i + 1] / 1000.0
+            if i + 1 < len(steps):
+                s = steps[i + 1] / 1000.0
                 x = (1.0 - s) * x0 + s * self.draw_noise()
         self.flow(x0, 0)
         tokens = self.size[0] * self.size[1] // 4 * (WINDOW - CHUNK)

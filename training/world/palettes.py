@@ -40,19 +40,23 @@ PALETTES = {
 }
 
 
-def stops(name):
-    """The gradient of a palette: [n, 3] in 0..1."""
-    rows = [[int(code[i:i + 2], 16) / 255.0 for i in (0, 2, 4)]
-            for code in PALETTES[name][2].split()]
+def gradient(codes):
+    """[n, 3] in 0..1 of hexadecimal colours."""
+    rows = [[int(code[i:i + 2], 16) / 255.0 for i in (0, 2, 4)] for code in codes.split()]
     return torch.tensor(rows, dtype=torch.float32)
 
 
-def apply(name, value):
-    """Maps a field [T, H, W] in 0..1 through the gradient: [T, 3, H, W] in 0..1."""
-    table = stops(name).to(value.device)
+def through(table, value):
+    """Maps a field [T, H, W] in 0..1 through a gradient: [T, 3, H, W] in 0..1."""
+    table = table.to(value.device)
     position = value.clamp(0.0, 1.0) * (table.shape[0] - 1)
     low = position.floor().clamp(max=table.shape[0] - 2)
     mix = (position - low).unsqueeze(-1)
     low = low.long()
     rgb = table[low] * (1.0 - mix) + table[low + 1] * mix
     return rgb.permute(0, 3, 1, 2)
+
+
+def apply(name, value):
+    """A field through the gradient of a palette."""
+    return through(gradient(PALETTES[name][2]), value)

@@ -45,7 +45,6 @@ export interface SchemaProperty {
   enum?: unknown[];
   const?: unknown;
   items?: SchemaProperty;
-  maxItems?: number;
   anyOf?: SchemaProperty[];
   $ref?: string;
   ui?: UiHints;

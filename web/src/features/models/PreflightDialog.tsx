@@ -126,8 +126,9 @@ function agreeLabel(waiting: boolean, entries: readonly ModelEntry[]): string {
   return waiting ? 'Download and start' : 'Download';
 }
 
-export default function PreflightDialog() {
-  const { waiting, running, entries, notes } = usePreflight();
+export function PreflightDialog() {
+  const { open, waiting, running, entries, notes } = usePreflight();
+  if (!open) return null;
   const close = () => {
     if (waiting && !running) lifecycle.stop();
     else showPreflight(false);
