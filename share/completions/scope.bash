@@ -10,7 +10,7 @@ _scope() {
     doctor) words='--host --port --data-dir --models-dir --help' ;;
     version) words='--help' ;;
     serve | -*) words='--host --port --data-dir --models-dir --assets-dir --plugins-dir --pipeline
-        --log-level --auth-token --ice-address --ice-servers --allow-host --allow-origin --record-log --device
+        --log-level --auth-token --ice-address --ice-servers --allow-host --allow-origin --record-log --record-input --device
         --no-browser --help' ;;
     *) words='serve generate replay pipelines models doctor version help' ;;
     esac

@@ -19,33 +19,67 @@ typedef struct {
     gboolean profile;
 } Options;
 
+/* What is made again. */
+typedef struct {
+    ScopeReplay *replay;
+    ScopeFrameFile *input; /* (nullable): the kept input */
+} Source;
+
+static void
+source_clear(Source *source)
+{
+    g_clear_pointer(&source->replay, scope_replay_free);
+    g_clear_pointer(&source->input, scope_frame_file_close);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Source, source_clear)
+
 static JsonObject *
 before_chunk(const char *node_id, guint64 chunk_index, guint64 n_frames, gpointer user_data)
 {
-    return scope_replay_build_params(user_data, node_id, chunk_index);
+    const Source *source = user_data;
+
+    return scope_replay_build_params(source->replay, node_id, chunk_index);
 }
 
-static ScopeReplay *
-read_log(const char *path)
+static gboolean
+choose(const char *node_id, guint64 chunk_index, ScopeStageChoice *ret_choice, gpointer user_data,
+       GError **error)
 {
+    const Source *source = user_data;
+
+    return scope_replay_choose(source->replay, source->input, node_id, chunk_index, ret_choice,
+                               error);
+}
+
+/* Reads the log, and the input beside it unless another one is named. */
+static gboolean
+source_read(Source *source, const Options *options)
+{
+    const char *path = options->logs[0];
+    g_autofree char *input_path = scope_replay_dup_input_path(path);
     g_autofree char *text = NULL;
     g_autoptr(GError) error = NULL;
-    ScopeReplay *replay = NULL;
     gsize length = 0;
 
     if (g_file_get_contents(path, &text, &length, &error))
-        replay = scope_replay_parse(text, length, path, &error);
-    if (!replay)
+        source->replay = scope_replay_parse(text, length, path, &error);
+    if (source->replay && source->replay->has_kept_input && !options->input)
+        source->input = scope_frame_file_open(input_path, &error);
+    if (error)
         fprintf(stderr, "scope: %s\n", error->message);
-    return replay;
+    return !error;
 }
 
 /* Whether the log and the options fit together. */
 static gboolean
-check(const ScopeReplay *replay, const Options *options)
+check(const Source *source, const Options *options)
 {
-    if (replay->has_input && !options->input)
-        fprintf(stderr, "scope: the session was fed with video; name one with --input\n");
+    const ScopeReplay *replay = source->replay;
+
+    if (replay->has_input && !source->input && !options->input)
+        fprintf(stderr, "scope: the session was fed with video, which was not kept "
+                        "(`scope serve --record-input` does); name one with --input\n");
     else if (replay->n_frames < 0 && options->seconds <= 0 && !options->input)
         fprintf(stderr, "scope: the log has no end; give the length with --seconds\n");
     else
@@ -54,9 +88,12 @@ check(const ScopeReplay *replay, const Options *options)
 }
 
 static gboolean
-prepare(ScopeOfflineJob *job, ScopeReplay *replay, const Options *options)
+prepare(ScopeOfflineJob *job, Source *source, const Options *options)
 {
-    if (!check(replay, options))
+    ScopeReplay *replay = source->replay;
+    const gboolean is_exact = !replay->has_input || source->input;
+
+    if (!check(source, options))
         return FALSE;
     for (guint i = 0; i < replay->nodes->len; i++) {
         const ScopeReplayNode *node = replay->nodes->pdata[i];
@@ -65,14 +102,15 @@ prepare(ScopeOfflineJob *job, ScopeReplay *replay, const Options *options)
             return FALSE;
     }
     const gdouble native_fps = scope_offline_job_get_main(job)->desc->frame_rate;
-    job->input = replay->has_input ? options->input : NULL;
+    job->input = is_exact ? NULL : options->input;
     job->output = options->output;
     job->vace_input = replay->vace_input;
     job->fps = options->fps > 0 ? options->fps : native_fps > 0 ? native_fps : SCOPE_OFFLINE_FPS;
     job->seconds = MAX(options->seconds, 0);
-    job->n_frames = replay->n_frames > 0 && !replay->has_input ? (guint64)replay->n_frames : 0;
+    job->n_frames = replay->n_frames > 0 && is_exact ? (guint64)replay->n_frames : 0;
     job->profile = options->profile;
-    job->hooks = (ScopeStageHooks){.before_chunk = before_chunk, .user_data = replay};
+    job->hooks = (ScopeStageHooks){
+        .before_chunk = before_chunk, .chosen = is_exact ? choose : NULL, .user_data = source};
     if (replay->stopped)
         printf("The log ends before the session: %s.\n", replay->stopped);
     return TRUE;
@@ -81,18 +119,17 @@ prepare(ScopeOfflineJob *job, ScopeReplay *replay, const Options *options)
 static int
 run(const Options *options, ScopeProgram *program)
 {
-    g_autoptr(ScopeReplay) replay = NULL;
+    g_auto(Source) source = {0};
     g_auto(ScopeOfflineJob) job = {0};
 
     if (!options->logs || options->logs[1] || !options->output) {
         fprintf(stderr, "scope: replay: name one log, and the result with -o FILE.mp4\n");
         return SCOPE_EXIT_USAGE;
     }
-    replay = read_log(options->logs[0]);
-    if (!replay)
+    if (!source_read(&source, options))
         return 1;
     scope_offline_job_init(&job, program);
-    return prepare(&job, replay, options) ? scope_offline_run(&job) : SCOPE_EXIT_USAGE;
+    return prepare(&job, &source, options) ? scope_offline_run(&job) : SCOPE_EXIT_USAGE;
 }
 
 int
@@ -103,7 +140,7 @@ scope_command_replay(int argc, char **argv)
         {"output", 'o', 0, G_OPTION_ARG_FILENAME, &options.output,
          "Result: FILE.mp4, FILE.y4m, or FOLDER/ of PNG files", "PATH"},
         {"input", 'i', 0, G_OPTION_ARG_FILENAME, &options.input,
-         "Video for sessions that were fed with one", "FILE"},
+         "Video for sessions that were fed with one, instead of what was kept of it", "FILE"},
         {"seconds", 0, 0, G_OPTION_ARG_DOUBLE, &options.seconds,
          "Length of the result [the session's]", "N"},
         {"fps", 0, 0, G_OPTION_ARG_DOUBLE, &options.fps,

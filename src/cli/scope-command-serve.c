@@ -74,6 +74,8 @@ parse_options(ScopeConfig *config, int argc, char **argv, int *ret_status)
          "STUN and TURN servers: a JSON array of {urls, username, credential}", "JSON"},
         {"record-log", 0, 0, G_OPTION_ARG_NONE, &config->record_log,
          "Write a log of each session below the data folder, for `scope replay`", NULL},
+        {"record-input", 0, 0, G_OPTION_ARG_NONE, &config->record_input,
+         "The same, and keep the video that sessions are fed with (raw: 12 MB/s at 512x512)", NULL},
         {"device", 0, 0, G_OPTION_ARG_STRING, &config->device,
          "Where models run: auto, cpu, cuda or cuda:N [auto]", "DEVICE"},
         {"no-browser", 'N', 0, G_OPTION_ARG_NONE, &config->no_browser, "Do not open a browser",
@@ -194,7 +196,8 @@ fill_options(ScopeServerOptions *options, const ScopeConfig *config, ScopeProgra
     options->port = (guint16)config->port;
     options->commit = SCOPE_COMMIT;
     options->data_dir = config->data_dir;
-    options->replay_dir = config->record_log ? config->replay_dir : NULL;
+    options->replay_dir = config->record_log || config->record_input ? config->replay_dir : NULL;
+    options->replay_input = config->record_input;
     options->models_dir = config->models_dir;
     options->lora_dir = config->lora_dir;
     options->lora_shared_dir = config->lora_shared_dir;

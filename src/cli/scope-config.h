@@ -33,6 +33,7 @@ G_BEGIN_DECLS
  * accepted
  * @ice_servers: (nullable): JSON array of {urls, username, credential}
  * @record_log: whether a log of each session is written for `scope replay`
+ * @record_input: the same, and the video that sessions are fed with is kept beside it
  * @replay_dir: where those logs go
  * @no_browser: whether opening a browser is left to the user
  *
@@ -59,6 +60,7 @@ typedef struct {
     char **allowed_origins;
     char *ice_servers;
     gboolean record_log;
+    gboolean record_input;
     char *replay_dir;
     gboolean no_browser;
 } ScopeConfig;

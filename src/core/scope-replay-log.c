@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/scope-error.h"
+#include "core/scope-frame.h"
 #include "core/scope-json.h"
 #include "core/scope-log.h"
 #include "core/scope-param-merge.h"
@@ -21,15 +22,27 @@
 #define MAX_BYTES      (64u * 1024 * 1024)
 #define MAX_UPDATES    1000000
 #define MAX_NODES      64
+#define MAX_TAKEN      512 /* frames of a chunk */
 
 SCOPE_LOG_TOPIC(core, replay)
 
 struct _ScopeReplayLog {
     char *path;
     int fd;
-    gint stopped; /* atomic: nothing more is written */
+    char *first_node;
+    char *input_path;        /* (nullable): where input frames are kept */
+    ScopeFrameWriter *input; /* (nullable): of the first stage's worker */
+    guint64 n_input;         /* frames in it */
+    gint stopped;            /* atomic: nothing more is written */
     ScopeStageHooks hooks;
 };
+
+/* What a chunk was made from. */
+typedef struct {
+    const char *port; /* interned */
+    guint n;
+    guint64 numbers[];
+} Taken;
 
 /* -- Writing --------------------------------------------------------------------------------- */
 
@@ -64,6 +77,47 @@ on_updated(const char *node_id, guint64 chunk_index, JsonObject *params, gpointe
     json_object_set_int_member(line, "chunk", (gint64)chunk_index);
     json_object_set_object_member(line, "params", json_object_ref(params));
     write_line(user_data, line);
+}
+
+/* Keeps the frames that the first stage takes; numbers them by their place in the file. */
+static gboolean
+keep_input(ScopeReplayLog *self, const ScopePort *port, GError **error)
+{
+    if (self->input == NULL)
+        self->input = scope_frame_writer_open(self->input_path, error);
+    for (guint i = 0; self->input != NULL && i < port->n_frames; i++) {
+        if (!scope_frame_writer_push(self->input, port->frames[i], error))
+            return FALSE;
+    }
+    return self->input != NULL;
+}
+
+static void
+on_taken(const char *node_id, guint64 chunk_index, const ScopePort *port, const guint64 *numbers,
+         gpointer user_data)
+{
+    ScopeReplayLog *self = user_data;
+    gboolean is_first = g_str_equal(node_id, self->first_node);
+    g_autoptr(JsonObject) line = NULL;
+    g_autoptr(GError) error = NULL;
+    JsonArray *taken;
+
+    if (g_atomic_int_get(&self->stopped) != 0 || (is_first && self->input_path == NULL))
+        return;
+    if (is_first && !keep_input(self, port, &error)) {
+        scope_log_error("%s; the session cannot be replayed from here on", error->message);
+        scope_replay_log_stop(self, "the input could not be kept");
+        return;
+    }
+    taken = json_array_sized_new(port->n_frames);
+    for (guint i = 0; i < port->n_frames; i++)
+        json_array_add_int_element(taken, (gint64)(is_first ? self->n_input++ : numbers[i]));
+    line = json_object_new();
+    json_object_set_string_member(line, "node", node_id);
+    json_object_set_int_member(line, "chunk", (gint64)chunk_index);
+    json_object_set_string_member(line, "port", port->name);
+    json_object_set_array_member(line, "taken", taken);
+    write_line(self, line);
 }
 
 /* The seed that a node starts with: what was sent, loaded, or is the default; null when its
@@ -119,8 +173,9 @@ build_head(const char *version, const ScopeChainConfig *config, const ScopeChain
 }
 
 ScopeReplayLog *
-scope_replay_log_create(const char *path, const char *version, const ScopeChainConfig *config,
-                        const ScopeChainNode *nodes, guint n_nodes, GError **error)
+scope_replay_log_create(const char *path, const char *version, ScopeReplayInput input,
+                        const ScopeChainConfig *config, const ScopeChainNode *nodes, guint n_nodes,
+                        GError **error)
 {
     g_autofree char *folder = g_path_get_dirname(path);
     g_autoptr(JsonObject) head = NULL;
@@ -139,7 +194,9 @@ scope_replay_log_create(const char *path, const char *version, const ScopeChainC
     self = g_new0(ScopeReplayLog, 1);
     self->path = g_strdup(path);
     self->fd = fd;
-    self->hooks = (ScopeStageHooks){.updated = on_updated, .user_data = self};
+    self->first_node = g_strdup(nodes[0].node_id);
+    self->input_path = input == SCOPE_REPLAY_INPUT_KEPT ? scope_replay_dup_input_path(path) : NULL;
+    self->hooks = (ScopeStageHooks){.updated = on_updated, .taken = on_taken, .user_data = self};
     head = build_head(version, config, nodes, n_nodes);
     write_line(self, head);
     return self;
@@ -172,8 +229,19 @@ scope_replay_log_close(ScopeReplayLog *self, guint64 n_frames)
     json_object_set_int_member(line, "frames", (gint64)n_frames);
     write_line(self, line);
     close(self->fd);
+    scope_frame_writer_close(self->input);
+    g_free(self->input_path);
+    g_free(self->first_node);
     g_free(self->path);
     g_free(self);
+}
+
+char *
+scope_replay_dup_input_path(const char *path)
+{
+    const char *end = g_str_has_suffix(path, ".jsonl") ? strrchr(path, '.') : path + strlen(path);
+
+    return g_strdup_printf("%.*s.frames", (int)(end - path), path);
 }
 
 /* -- Reading --------------------------------------------------------------------------------- */
@@ -196,6 +264,7 @@ scope_replay_free(ScopeReplay *self)
         return;
     g_ptr_array_unref(self->nodes);
     g_hash_table_unref(self->updates);
+    g_hash_table_unref(self->taken);
     g_free(self->stopped);
     g_free(self);
 }
@@ -242,10 +311,49 @@ is_node(const ScopeReplay *self, const char *node_id)
     return FALSE;
 }
 
+static gboolean
+is_first_node(const ScopeReplay *self, const char *node_id)
+{
+    return g_strcmp0(((ScopeReplayNode *)self->nodes->pdata[0])->node_id, node_id) == 0;
+}
+
 static char *
 dup_key(const char *node_id, guint64 chunk_index)
 {
     return g_strdup_printf("%" G_GUINT64_FORMAT " %s", chunk_index, node_id);
+}
+
+/* What a chunk was made from, or why that cannot be told. */
+static const char *
+read_taken(ScopeReplay *self, const char *node_id, gint64 chunk, JsonObject *line)
+{
+    JsonArray *array = scope_json_object_get_array(line, "taken");
+    const char *port = scope_json_object_get_string(line, "port");
+    guint n = array != NULL ? json_array_get_length(array) : 0;
+    g_autofree Taken *taken = NULL;
+    gint64 last = -1;
+
+    if (n == 0 || n > MAX_TAKEN || port == NULL || chunk < 0 || !is_node(self, node_id))
+        return "needs `node` (one of the first line), `chunk` (0 or more), `port`, and in `taken` "
+               "1 "
+               "to 512 numbers";
+    if (g_hash_table_size(self->taken) >= MAX_UPDATES)
+        return "more than a million chunks with input";
+    taken = g_malloc0(sizeof *taken + n * sizeof taken->numbers[0]);
+    taken->port = g_intern_string(port);
+    taken->n = n;
+    for (guint i = 0; i < n; i++) {
+        JsonNode *node = json_array_get_element(array, i);
+        gint64 number = JSON_NODE_HOLDS_VALUE(node) ? json_node_get_int(node) : -1;
+
+        if (number <= last)
+            return "`taken` is not a list of rising numbers";
+        taken->numbers[i] = (guint64)(last = number);
+    }
+    if (is_first_node(self, node_id))
+        self->has_kept_input = TRUE;
+    g_hash_table_insert(self->taken, dup_key(node_id, (guint64)chunk), g_steal_pointer(&taken));
+    return NULL;
 }
 
 /* An update, the end, or why there is neither. */
@@ -267,6 +375,8 @@ read_update(ScopeReplay *self, JsonObject *line)
         self->stopped = g_strdup(scope_json_object_get_string(line, "stopped"));
         return NULL;
     }
+    if (json_object_has_member(line, "taken"))
+        return read_taken(self, node_id, chunk, line);
     if (params == NULL || chunk < 0 || !is_node(self, node_id))
         return "needs `node` (one of the first line), `chunk` (0 or more) and `params`";
     if (g_hash_table_size(self->updates) >= MAX_UPDATES)
@@ -292,6 +402,7 @@ scope_replay_parse(const char *text, gsize n_bytes, const char *name, GError **e
     self->nodes = g_ptr_array_new_with_free_func(node_free);
     self->updates =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)json_object_unref);
+    self->taken = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     self->n_frames = -1;
     if (n_bytes > MAX_BYTES) {
         g_set_error(error, SCOPE_CORE_ERROR, SCOPE_CORE_ERROR_INVALID,
@@ -333,4 +444,34 @@ scope_replay_build_params(const ScopeReplay *self, const char *node_id, guint64 
     JsonObject *params = g_hash_table_lookup(self->updates, key);
 
     return params != NULL ? scope_json_object_copy(params) : NULL;
+}
+
+gboolean
+scope_replay_choose(const ScopeReplay *self, const ScopeFrameFile *input, const char *node_id,
+                    guint64 chunk_index, ScopeStageChoice *ret_choice, GError **error)
+{
+    g_autofree char *key = dup_key(node_id, chunk_index);
+    const Taken *taken = g_hash_table_lookup(self->taken, key);
+    g_autoptr(GPtrArray) frames = NULL;
+
+    if (taken == NULL)
+        return FALSE;
+    if (is_first_node(self, node_id)) {
+        frames = g_ptr_array_new_with_free_func((GDestroyNotify)scope_frame_unref);
+        for (guint i = 0; i < taken->n; i++) {
+            ScopeFrame *frame = scope_frame_file_read(input, taken->numbers[i]);
+
+            if (frame == NULL) {
+                g_set_error(error, SCOPE_CORE_ERROR, SCOPE_CORE_ERROR_INVALID,
+                            "frame %" G_GUINT64_FORMAT " of the kept input is missing: the file "
+                            "has %" G_GUINT64_FORMAT,
+                            taken->numbers[i], scope_frame_file_get_n(input));
+                return FALSE;
+            }
+            g_ptr_array_add(frames, frame);
+        }
+    }
+    *ret_choice =
+        (ScopeStageChoice){taken->port, taken->n, taken->numbers, g_steal_pointer(&frames)};
+    return TRUE;
 }

@@ -41,7 +41,8 @@ typedef struct {
     const char *name; /* interned */
     gboolean wired;
     guint capacity;
-    GQueue frames; /* of ScopeFrame */
+    GQueue frames;  /* of ScopeFrame */
+    GQueue numbers; /* of their numbers among all that were offered, as GSIZE_TO_POINTER() */
 } ScopeStagePort;
 
 struct _ScopeStage {
@@ -79,6 +80,10 @@ struct _ScopeStage {
     const char *output_port; /* interned */
     ScopeStageStats stats;
 };
+
+/** scope_stage_port_pop: (transfer full) (nullable): the oldest frame and its number. Lock
+ * held. Thread: any. */
+ScopeFrame *scope_stage_port_pop(ScopeStagePort *port, guint64 *ret_number);
 
 /** scope_stage_worker_main: the body of the worker; takes over a reference. Thread: the worker. */
 void scope_stage_worker_main(gpointer stage);

@@ -43,6 +43,8 @@ typedef struct {
 
     gboolean planned; /* snapshot and want are up to date */
     guint want;
+    gboolean asked; /* hooks.chosen was asked about this chunk */
+    ScopeStageChoice choice;
     gint64 retry_at_us;
     gint64 retry_delay_us;
     gint64 blocked_us;
@@ -55,6 +57,7 @@ typedef struct {
     ScopeOutput output;
     ScopePort ports[SCOPE_STAGE_MAX_PORTS];
     GPtrArray *frames[SCOPE_STAGE_MAX_PORTS];
+    GArray *numbers[SCOPE_STAGE_MAX_PORTS]; /* of guint64: those of the frames */
     guint n_ports;
 } Worker;
 
@@ -260,7 +263,7 @@ plan_chunk(Worker *w)
     scope_lock_lock(&stage->waker->lock);
 
     stage->want = w->want;
-    stage->discard = w->want == 0;
+    stage->discard = w->want == 0 && stage->hooks.chosen == NULL;
     for (guint i = 0; i < stage->n_ports; i++)
         stage->ports[i].capacity = MAX(SCOPE_STAGE_INPUT_FRAMES, 2 * w->want);
 }
@@ -346,29 +349,102 @@ take_inputs(Worker *w, GPtrArray *skipped)
 {
     ScopeStage *stage = w->stage;
     guint indices[MAX_CHUNK];
+    guint64 number;
 
     w->n_ports = 0;
     for (guint i = 0; i < stage->n_ports; i++) {
         ScopeStagePort *port = &stage->ports[i];
         GPtrArray *frames = w->frames[w->n_ports];
+        GArray *numbers = w->numbers[w->n_ports];
         guint n_taken = 0;
 
+        if (w->want == 0 && stage->hooks.chosen != NULL)
+            continue; /* they may be meant for a later chunk */
         if (w->want == 0 || !port->wired) {
             while (port->frames.length > 0)
-                g_ptr_array_add(skipped, g_queue_pop_head(&port->frames));
+                g_ptr_array_add(skipped, scope_stage_port_pop(port, &number));
             continue;
         }
         choose_inputs(w, port->frames.length, indices);
         for (guint index = 0; index <= indices[w->want - 1]; index++) {
             gboolean wanted = index == indices[n_taken];
 
-            g_ptr_array_add(wanted ? frames : skipped, g_queue_pop_head(&port->frames));
-            if (wanted)
+            g_ptr_array_add(wanted ? frames : skipped, scope_stage_port_pop(port, &number));
+            if (wanted) {
+                g_array_append_val(numbers, number);
                 n_taken++;
+            }
         }
         w->ports[w->n_ports++] = (ScopePort){port->name, NULL, 0};
     }
     stage->stats.n_frames_skipped += skipped->len;
+}
+
+/* Tells what the chunk is made from. Without lock. */
+static void
+tell_taken(Worker *w)
+{
+    const ScopeStageHooks *hooks = &w->stage->hooks;
+
+    for (guint p = 0; p < w->n_ports; p++) {
+        w->ports[p].frames = (ScopeFrame *const *)w->frames[p]->pdata;
+        w->ports[p].n_frames = w->frames[p]->len;
+        if (hooks->taken != NULL)
+            hooks->taken(w->stage->node_id, w->chunk_index, &w->ports[p],
+                         (const guint64 *)(void *)w->numbers[p]->data, hooks->user_data);
+        g_array_set_size(w->numbers[p], 0);
+    }
+}
+
+/* -- Chunks whose input is chosen ------------------------------------------------------------- */
+
+static void
+forget_choice(Worker *w)
+{
+    w->asked = FALSE;
+    g_clear_pointer(&w->choice.frames, g_ptr_array_unref);
+    w->choice = (ScopeStageChoice){0};
+    g_ptr_array_set_size(w->frames[0], 0);
+}
+
+/* Asks what the chunk is made from. Lock held; released meanwhile. */
+static void
+ask_choice(Worker *w)
+{
+    const ScopeStageHooks *hooks = &w->stage->hooks;
+    g_autoptr(GError) error = NULL;
+    gboolean known;
+
+    scope_lock_unlock(&w->stage->waker->lock);
+    known = hooks->chosen(w->stage->node_id, w->chunk_index, &w->choice, hooks->user_data, &error);
+    if (known && w->choice.n_frames != w->want)
+        g_set_error(&error, SCOPE_PIPELINE_ERROR, SCOPE_PIPELINE_ERROR_INVALID,
+                    "chunk %" G_GUINT64_FORMAT " was made from %u frames, this version of %s wants "
+                    "%u",
+                    w->chunk_index, w->choice.n_frames, w->desc->id, w->want);
+    for (guint i = 0; known && w->choice.frames != NULL && i < w->choice.frames->len; i++)
+        g_ptr_array_add(w->frames[0], scope_frame_ref(w->choice.frames->pdata[i]));
+    if (error != NULL)
+        fail_stream(w, error);
+    scope_lock_lock(&w->stage->waker->lock);
+    w->asked = TRUE;
+}
+
+/* Moves frames that wait to the chunk, or away when it was made without them. Lock held. */
+static void
+collect_chosen(Worker *w, GPtrArray *skipped)
+{
+    ScopeStage *stage = w->stage;
+
+    for (guint i = 0; i < stage->n_ports; i++) {
+        while (w->frames[0]->len < w->choice.n_frames && stage->ports[i].frames.length > 0) {
+            guint64 number;
+            ScopeFrame *frame = scope_stage_port_pop(&stage->ports[i], &number);
+            gboolean wanted = number == w->choice.numbers[w->frames[0]->len];
+
+            g_ptr_array_add(wanted ? w->frames[0] : skipped, frame);
+        }
+    }
 }
 
 /* -- One chunk ------------------------------------------------------------------------------- */
@@ -595,7 +671,11 @@ do_chunk(Worker *w)
     ScopeWaker *producer;
 
     skipped = g_ptr_array_new_with_free_func((GDestroyNotify)scope_frame_unref);
-    take_inputs(w, skipped);
+    if (w->asked)
+        w->ports[0] = (ScopePort){g_intern_string(w->choice.port), NULL, 0};
+    else
+        take_inputs(w, skipped);
+    w->n_ports = w->asked ? 1 : w->n_ports;
     producer = stage->producer != NULL ? scope_waker_ref(stage->producer) : NULL;
     scope_lock_unlock(&stage->waker->lock);
 
@@ -603,8 +683,47 @@ do_chunk(Worker *w)
         scope_waker_wake(producer);
     scope_waker_unref(producer);
     g_ptr_array_set_size(skipped, 0);
+    tell_taken(w);
     run_chunk(w);
+    forget_choice(w);
     scope_lock_lock(&stage->waker->lock);
+}
+
+/* The turn of a stage whose input is chosen. Lock held; released meanwhile. */
+static void
+chosen_turn(Worker *w)
+{
+    ScopeStage *stage = w->stage;
+    g_autoptr(GPtrArray) skipped = NULL;
+    gint64 until_us = g_get_monotonic_time() + IDLE_WAIT_US;
+    ScopeWaker *producer;
+    guint n_before;
+
+    if (!w->asked) {
+        ask_choice(w);
+        return;
+    }
+    skipped = g_ptr_array_new_with_free_func((GDestroyNotify)scope_frame_unref);
+    n_before = w->frames[0]->len;
+    if (w->choice.frames == NULL && w->choice.n_frames > 0)
+        collect_chosen(w, skipped);
+    if (w->frames[0]->len > n_before || skipped->len > 0) {
+        producer = stage->producer != NULL ? scope_waker_ref(stage->producer) : NULL;
+        scope_lock_unlock(&stage->waker->lock);
+        if (producer != NULL)
+            scope_waker_wake(producer);
+        scope_waker_unref(producer);
+        g_ptr_array_set_size(skipped, 0);
+        scope_lock_lock(&stage->waker->lock);
+    } else if (w->choice.n_frames == 0 || w->frames[0]->len < w->choice.n_frames) {
+        stage->waiting = TRUE;
+        scope_cond_wait_until(&stage->waker->cond, &stage->waker->lock, until_us);
+        stage->waiting = FALSE;
+    } else if (!has_room(w)) {
+        scope_cond_wait_until(&stage->waker->cond, &stage->waker->lock, until_us);
+    } else {
+        do_chunk(w);
+    }
 }
 
 /* One turn: does one thing or waits. Lock held before and after. */
@@ -626,6 +745,8 @@ worker_turn(Worker *w)
         plan_chunk(w);
     } else if (now_us < w->retry_at_us) {
         scope_cond_wait_until(&stage->waker->cond, &stage->waker->lock, w->retry_at_us);
+    } else if (w->want > 0 && stage->hooks.chosen != NULL) {
+        chosen_turn(w);
     } else if (!inputs_ready(w)) {
         stage->waiting = TRUE;
         scope_cond_wait_until(&stage->waker->cond, &stage->waker->lock, now_us + IDLE_WAIT_US);
@@ -647,8 +768,10 @@ scope_stage_worker_main(gpointer data)
     scope_log_set_connection(stage->session_id);
     scope_output_init(&w.output);
     scope_fps_init(&w.fps, 0.0);
-    for (guint i = 0; i < SCOPE_STAGE_MAX_PORTS; i++)
+    for (guint i = 0; i < SCOPE_STAGE_MAX_PORTS; i++) {
         w.frames[i] = g_ptr_array_new_with_free_func((GDestroyNotify)scope_frame_unref);
+        w.numbers[i] = g_array_new(FALSE, FALSE, sizeof(guint64));
+    }
 
     scope_lock_lock(&stage->waker->lock);
     while (!stage->stop)
@@ -656,8 +779,11 @@ scope_stage_worker_main(gpointer data)
     scope_lock_unlock(&stage->waker->lock);
 
     close_stream(&w);
-    for (guint i = 0; i < SCOPE_STAGE_MAX_PORTS; i++)
+    forget_choice(&w);
+    for (guint i = 0; i < SCOPE_STAGE_MAX_PORTS; i++) {
         g_ptr_array_unref(w.frames[i]);
+        g_array_unref(w.numbers[i]);
+    }
     g_clear_pointer(&w.snapshot, scope_param_snapshot_unref);
     g_free(w.last_error);
     scope_output_clear(&w.output);

@@ -118,6 +118,13 @@ free_frames(GQueue *frames)
 }
 
 static void
+free_port(ScopeStagePort *port)
+{
+    free_frames(&port->frames);
+    g_queue_clear(&port->numbers);
+}
+
+static void
 unwire_output(ScopeStage *self)
 {
     if (self->queue != NULL)
@@ -134,7 +141,7 @@ scope_stage_unref(ScopeStage *self)
     g_warn_if_fail(self->thread == NULL);
     unwire_output(self);
     for (guint i = 0; i < self->n_ports; i++)
-        free_frames(&self->ports[i].frames);
+        free_port(&self->ports[i]);
     g_clear_pointer(&self->producer, scope_waker_unref);
     g_clear_pointer(&self->pending, json_object_unref);
     g_clear_pointer(&self->table, scope_param_table_unref);
@@ -199,6 +206,13 @@ find_port(ScopeStage *self, const char *name)
     return NULL;
 }
 
+ScopeFrame *
+scope_stage_port_pop(ScopeStagePort *port, guint64 *ret_number)
+{
+    *ret_number = GPOINTER_TO_SIZE(g_queue_pop_head(&port->numbers));
+    return g_queue_pop_head(&port->frames);
+}
+
 /* Takes what waits on @port away, to be freed without the lock. Lock held. */
 static void
 take_waiting(ScopeStage *self, ScopeStagePort *port, GQueue *ret_frames)
@@ -208,6 +222,7 @@ take_waiting(ScopeStage *self, ScopeStagePort *port, GQueue *ret_frames)
     self->stats.n_frames_skipped += port->frames.length;
     while ((frame = g_queue_pop_head(&port->frames)) != NULL)
         g_queue_push_tail(ret_frames, frame);
+    g_queue_clear(&port->numbers);
 }
 
 void
@@ -225,6 +240,7 @@ scope_stage_wire_input(ScopeStage *self, const char *name, gboolean wired)
         port->name = g_intern_string(name);
         port->capacity = SCOPE_STAGE_INPUT_FRAMES;
         g_queue_init(&port->frames);
+        g_queue_init(&port->numbers);
     }
     if (port != NULL) {
         port->wired = wired;
@@ -269,18 +285,20 @@ scope_stage_push_frame(ScopeStage *self, const char *name, ScopeFrame *frame)
 {
     gboolean kept = FALSE;
     ScopeStagePort *port;
+    gsize number;
 
     g_return_val_if_fail(self != NULL && frame != NULL, FALSE);
 
     scope_lock_lock(&self->waker->lock);
     port = find_port(self, name);
-    self->stats.n_frames_in++;
+    number = self->stats.n_frames_in++;
     if (self->stop || port == NULL || !port->wired || self->discard) {
         self->stats.n_frames_skipped++;
     } else if (port->frames.length >= port->capacity) {
         self->stats.n_frames_in_dropped++;
     } else {
         g_queue_push_tail(&port->frames, frame);
+        g_queue_push_tail(&port->numbers, GSIZE_TO_POINTER(number));
         kept = TRUE;
         scope_cond_broadcast(&self->waker->cond);
     }

@@ -66,12 +66,33 @@ typedef struct {
 typedef void (*ScopeStageFatal)(ScopeStage *stage, const GError *error, gpointer user_data);
 
 /**
+ * ScopeStageChoice: what a chunk is made from.
+ * @port: name of the port
+ * @n_frames: how many
+ * @numbers: (nullable): their numbers among all frames that were offered to the stage, from 0 on,
+ *   ascending; borrowed until the next question
+ * @frames: (nullable) (transfer full): ScopeFrame: the frames themselves, where nothing is before
+ *   the stage; %NULL = those with @numbers that come from the stage before it
+ */
+typedef struct {
+    const char *port;
+    guint n_frames;
+    const guint64 *numbers;
+    GPtrArray *frames;
+} ScopeStageChoice;
+
+/**
  * ScopeStageHooks:
  * @before_chunk: (nullable): asked once before each chunk for parameters that act with it:
  * @n_frames is how many the stage has made so far. Returns: (transfer full) (nullable)
  * @updated: (nullable): told which parameters act from chunk @chunk_index on, merged since the
  * chunk before; `input_mode` and `reset_cache` are among them. @params is borrowed for the call
- * @user_data: for both; outlives the stage's worker
+ * @taken: (nullable): told what chunk @chunk_index is about to be made from: the frames of a port,
+ * and their numbers among all that were offered to the stage. Borrowed for the call
+ * @chosen: (nullable): asked once before each chunk that wants frames what it is made from, instead
+ * of what the stage would take. %FALSE: there is no such chunk, the stage waits from now on; with
+ * @error set, the stream ends
+ * @user_data: for all; outlives the stage's worker
  *
  * What decides the frames of a stage beside its input, from outside and to outside. Chunks are
  * counted from 0 since the stream was opened.
@@ -83,6 +104,10 @@ typedef struct {
                                 gpointer user_data);
     void (*updated)(const char *node_id, guint64 chunk_index, JsonObject *params,
                     gpointer user_data);
+    void (*taken)(const char *node_id, guint64 chunk_index, const ScopePort *port,
+                  const guint64 *numbers, gpointer user_data);
+    gboolean (*chosen)(const char *node_id, guint64 chunk_index, ScopeStageChoice *ret_choice,
+                       gpointer user_data, GError **error);
     gpointer user_data;
 } ScopeStageHooks;
 

@@ -197,8 +197,12 @@ scope_server_start(ScopeServer *server, GError **error)
     if (!server->downloads) {
         return FALSE;
     }
-    server->sessions = scope_sessions_new(server->manager, server->ice, options->ice_address,
-                                          options->replay_dir, options->max_sessions);
+    server->sessions = scope_sessions_new(
+        server->manager, server->ice, options->ice_address,
+        &(ScopeSessionReplay){options->replay_dir, options->replay_input
+                                                       ? SCOPE_REPLAY_INPUT_KEPT
+                                                       : SCOPE_REPLAY_INPUT_FORGOTTEN},
+        options->max_sessions);
     if (!start_http(server, error)) {
         return FALSE;
     }

@@ -56,6 +56,7 @@ typedef void (*ScopeServerRestart)(gpointer user_data);
  * @max_sessions: WebRTC sessions at a time
  * @ice_address: (nullable): ICE uses this local address only
  * @replay_dir: (nullable): where a log of each session is written, for `scope replay`
+ * @replay_input: %TRUE: the video that sessions are fed with is kept beside their logs
  * @ice_servers_json: (nullable): static list, JSON array of {urls, username, credential}
  * @hub_endpoint: (nullable): where model files are fetched from instead of the Hugging Face Hub
  * @drive_endpoint: (nullable): the same for Google Drive's download service
@@ -97,6 +98,7 @@ typedef struct {
     guint max_sessions;
     const char *ice_address;
     const char *replay_dir;
+    gboolean replay_input;
     const char *ice_servers_json;
     const char *hub_endpoint;
     const char *drive_endpoint;

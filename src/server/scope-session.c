@@ -215,6 +215,9 @@ on_skipped_main(gpointer user_data)
     Fatal *skipped = user_data;
     ScopeSession *session = skipped->link->session;
 
+    if (session && session->replay) {
+        scope_replay_log_stop(session->replay, "a chunk failed");
+    }
     if (session && !session->is_closing) {
         g_autoptr(JsonObject) message = scope_message_build_chunk_error(skipped->text);
         scope_session_send(session, message);
@@ -384,16 +387,17 @@ make_peer(ScopeSession *session, ScopeIce *ice, const char *ice_address, GError 
 
 /* A session whose log cannot be written runs without one. */
 static void
-begin_replay_log(ScopeSession *session, const char *folder, ScopeChainConfig *config,
+begin_replay_log(ScopeSession *session, const ScopeSessionReplay *replay, ScopeChainConfig *config,
                  const ScopeChainNode *nodes, guint n_nodes)
 {
     g_autoptr(GDateTime) now = g_date_time_new_now_local();
     g_autofree char *time = g_date_time_format(now, "%Y-%m-%d-%H-%M-%S");
     g_autofree char *name = g_strdup_printf("%s-%.8s.jsonl", time, session->id);
-    g_autofree char *path = g_build_filename(folder, name, NULL);
+    g_autofree char *path = g_build_filename(replay->folder, name, NULL);
     g_autoptr(GError) error = NULL;
 
-    session->replay = scope_replay_log_create(path, SCOPE_VERSION, config, nodes, n_nodes, &error);
+    session->replay =
+        scope_replay_log_create(path, SCOPE_VERSION, replay->input, config, nodes, n_nodes, &error);
     if (!session->replay) {
         scope_log_error("session %s cannot be replayed: %s", session->id, error->message);
         return;
@@ -415,7 +419,7 @@ end_replay_log(ScopeSession *session)
 }
 
 static gboolean
-make_chain(ScopeSession *session, const char *replay_dir, GError **error)
+make_chain(ScopeSession *session, const ScopeSessionReplay *replay, GError **error)
 {
     const GPtrArray *nodes = session->plan->nodes;
     g_autofree ScopeChainNode *chain_nodes = g_new0(ScopeChainNode, nodes->len + 1);
@@ -439,8 +443,8 @@ make_chain(ScopeSession *session, const char *replay_dir, GError **error)
         chain_nodes[i].instance = node->instance;
         chain_nodes[i].params = node->params;
     }
-    if (replay_dir) {
-        begin_replay_log(session, replay_dir, &config, chain_nodes, nodes->len);
+    if (replay->folder) {
+        begin_replay_log(session, replay, &config, chain_nodes, nodes->len);
     }
     session->chain = scope_chain_new(&config, chain_nodes, nodes->len, error);
     if (!session->chain) {
@@ -466,8 +470,9 @@ make_pacer(ScopeSession *session, GError **error)
 }
 
 ScopeSession *
-scope_session_new(ScopePlan *plan, ScopeIce *ice, const char *ice_address, const char *replay_dir,
-                  const ScopeSessionCallbacks *callbacks, GError **error)
+scope_session_new(ScopePlan *plan, ScopeIce *ice, const char *ice_address,
+                  const ScopeSessionReplay *replay, const ScopeSessionCallbacks *callbacks,
+                  GError **error)
 {
     g_autoptr(ScopeSession) session = g_new0(ScopeSession, 1);
 
@@ -478,7 +483,7 @@ scope_session_new(ScopePlan *plan, ScopeIce *ice, const char *ice_address, const
     session->has_ended = TRUE; /* a session that was never handed out tells nobody */
     session->link = link_new(session);
     session->start_us = g_get_monotonic_time();
-    if (!make_chain(session, replay_dir, error) || !make_peer(session, ice, ice_address, error) ||
+    if (!make_chain(session, replay, error) || !make_peer(session, ice, ice_address, error) ||
         !make_pacer(session, error) ||
         (session->chain && !scope_chain_start(session->chain, error))) {
         return NULL;

@@ -7,6 +7,7 @@
 #define SCOPE_SESSION_H
 
 #include "core/scope-chain.h"
+#include "core/scope-replay-log.h"
 #include "media/scope-peer.h"
 #include "server/scope-ice.h"
 #include "server/scope-pacer.h"
@@ -71,11 +72,21 @@ typedef struct {
 } ScopeSessionStats;
 
 /**
+ * ScopeSessionReplay: what is written for `scope replay`.
+ * @folder: (nullable): where the log goes; %NULL = none is written
+ * @input: whether the frames that the session is fed with are kept beside it
+ */
+typedef struct {
+    const char *folder;
+    ScopeReplayInput input;
+} ScopeSessionReplay;
+
+/**
  * scope_session_new:
  * @plan: (transfer full): what it runs
  * @ice: borrowed until return
  * @ice_address: (nullable): borrowed until return
- * @replay_dir: (nullable): where a log for `scope replay` is written
+ * @replay: what is written for `scope replay`; borrowed until return
  * @callbacks: copied
  * @error: (nullable): set on failure
  *
@@ -86,8 +97,8 @@ typedef struct {
  * Returns: (transfer full): a session that waits for its offer, or %NULL with @error set.
  */
 ScopeSession *scope_session_new(ScopePlan *plan, ScopeIce *ice, const char *ice_address,
-                                const char *replay_dir, const ScopeSessionCallbacks *callbacks,
-                                GError **error);
+                                const ScopeSessionReplay *replay,
+                                const ScopeSessionCallbacks *callbacks, GError **error);
 
 /** scope_session_ref: another owner. Thread: main. */
 ScopeSession *scope_session_ref(ScopeSession *session);

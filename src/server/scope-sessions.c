@@ -23,6 +23,7 @@ struct _ScopeSessions {
     ScopeIce *ice;
     char *ice_address;
     char *replay_dir;
+    ScopeReplayInput replay_input;
     guint max_sessions;
     GPtrArray *live;      /* in order of creation */
     GPtrArray *answering; /* borrowed: offers that are being answered */
@@ -52,14 +53,15 @@ on_manager_changed(ScopeManager *manager, gpointer user_data)
 
 ScopeSessions *
 scope_sessions_new(ScopeManager *manager, ScopeIce *ice, const char *ice_address,
-                   const char *replay_dir, guint max_sessions)
+                   const ScopeSessionReplay *replay, guint max_sessions)
 {
     ScopeSessions *sessions = g_new0(ScopeSessions, 1);
 
     sessions->manager = manager;
     sessions->ice = ice;
     sessions->ice_address = g_strdup(ice_address);
-    sessions->replay_dir = g_strdup(replay_dir);
+    sessions->replay_dir = g_strdup(replay->folder);
+    sessions->replay_input = replay->input;
     sessions->max_sessions = max_sessions;
     sessions->live = g_ptr_array_new_with_free_func((GDestroyNotify)scope_session_unref);
     sessions->answering = g_ptr_array_new();
@@ -225,7 +227,8 @@ scope_sessions_offer(ScopeSessions *sessions, const char *sdp, ScopePlan *plan,
         refuse(sessions, error, answered, user_data);
         return;
     }
-    session = scope_session_new(plan, sessions->ice, sessions->ice_address, sessions->replay_dir,
+    session = scope_session_new(plan, sessions->ice, sessions->ice_address,
+                                &(ScopeSessionReplay){sessions->replay_dir, sessions->replay_input},
                                 &callbacks, &error);
     if (!session) {
         refuse(sessions, error, answered, user_data);

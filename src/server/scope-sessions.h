@@ -31,7 +31,7 @@ typedef struct {
  * @manager: borrowed, outlives the set; its `changed` callback is taken
  * @ice: borrowed, outlives the set
  * @ice_address: (nullable): copied
- * @replay_dir: (nullable): where a log of each session is written, for `scope replay`; copied
+ * @replay: what is written of each session for `scope replay`; copied
  * @max_sessions: further offers are refused with 503
  *
  * Thread: main.
@@ -39,7 +39,7 @@ typedef struct {
  * Returns: (transfer full): an empty set.
  */
 ScopeSessions *scope_sessions_new(ScopeManager *manager, ScopeIce *ice, const char *ice_address,
-                                  const char *replay_dir, guint max_sessions);
+                                  const ScopeSessionReplay *replay, guint max_sessions);
 
 /** scope_sessions_free: (nullable): ends every session. Thread: main. */
 void scope_sessions_free(ScopeSessions *sessions);

@@ -9,6 +9,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
+#include "core/scope-error.h"
 #include "core/scope-frame.h"
 #include "fake-pipelines.h"
 #include "pipelines/scope-builtin.h"
@@ -73,7 +74,8 @@ run_live(ScopeInstance *instance, const char *path)
     ScopeChainConfig config = {.session_id = "s", .params = params};
     ScopeChainNode node = {.node_id = "view", .instance = instance};
     g_autoptr(GError) error = NULL;
-    ScopeReplayLog *log = scope_replay_log_create(path, "0", &config, &node, 1, &error);
+    ScopeReplayLog *log =
+        scope_replay_log_create(path, "0", SCOPE_REPLAY_INPUT_FORGOTTEN, &config, &node, 1, &error);
     g_autoptr(ScopeChain) chain = NULL;
     ScopeStageStats stats;
 
@@ -203,7 +205,8 @@ test_live_frames(Fixture *f, gconstpointer data)
 {
     ScopeChainConfig config = {0};
     ScopeChainNode node = {.node_id = "view", .instance = f->instance};
-    ScopeReplayLog *log = scope_replay_log_create(f->path, "0", &config, &node, 1, NULL);
+    ScopeReplayLog *log = scope_replay_log_create(f->path, "0", SCOPE_REPLAY_INPUT_FORGOTTEN,
+                                                  &config, &node, 1, NULL);
     g_autoptr(ScopeChain) chain = NULL;
     g_autoptr(GPtrArray) live = frames_new();
     g_autoptr(GPtrArray) replayed = NULL;
@@ -311,6 +314,10 @@ test_bad_logs(void)
     } cases[] = {{"{\"node\":\"b\",\"chunk\":0,\"params\":{}}\n", "line 2"},
                  {"{\"node\":\"a\",\"chunk\":-1,\"params\":{}}\n", "`chunk`"},
                  {"{\"node\":\"a\",\"chunk\":0,\"params\":3}\n", "`params`"},
+                 {"{\"node\":\"a\",\"chunk\":0,\"port\":\"video\",\"taken\":[]}\n", "`taken`"},
+                 {"{\"node\":\"a\",\"chunk\":0,\"port\":\"video\",\"taken\":[1,1]}\n", "rising"},
+                 {"{\"node\":\"a\",\"chunk\":0,\"port\":\"video\",\"taken\":[[]]}\n", "rising"},
+                 {"{\"node\":\"a\",\"chunk\":0,\"taken\":[1]}\n", "`port`"},
                  {"{\"frames\":\"many\"}\n", "`frames`"},
                  {"nonsense\n", "line 2"}};
     static const char *const heads[] = {
@@ -327,6 +334,63 @@ test_bad_logs(void)
     }
     for (gsize i = 0; i < G_N_ELEMENTS(heads); i++)
         g_assert_null(scope_replay_parse(heads[i], strlen(heads[i]), "x", NULL));
+}
+
+static void
+check_frame(const ScopeFrameFile *file, guint64 index, guint32 width, guint8 first)
+{
+    g_autoptr(ScopeFrame) frame = scope_frame_file_read(file, index);
+
+    g_assert_nonnull(frame);
+    g_assert_cmpuint(frame->width, ==, width);
+    g_assert_cmpuint(frame->data[0][0], ==, first);
+    g_assert_cmpint(frame->pts_us, ==, 1000 * (gint64)first);
+}
+
+/* Frames of odd sizes and both formats come back; one that was cut is left out; junk is refused. */
+static void
+test_frame_file(void)
+{
+    g_autofree char *folder = g_dir_make_tmp("scope-frames-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(folder, "x.frames", NULL);
+    g_autofree char *bytes = NULL;
+    g_autoptr(GError) error = NULL;
+    ScopeFrameWriter *writer = scope_frame_writer_open(path, &error);
+    ScopeFrameFile *file;
+    gsize length;
+
+    g_assert_no_error(error);
+    for (guint8 i = 1; i <= 3; i++) {
+        g_autoptr(ScopeFrame) frame = scope_frame_new(
+            i == 2 ? SCOPE_FRAME_FORMAT_RGB24 : SCOPE_FRAME_FORMAT_I420, 16u + i, 9);
+
+        for (guint plane = 0; plane < (i == 2 ? 1 : 3); plane++)
+            memset(frame->data[plane], i, (gsize)frame->stride[plane] * (plane == 0 ? 9 : 5));
+        frame->pts_us = 1000 * (gint64)i;
+        g_assert_true(scope_frame_writer_push(writer, frame, &error));
+    }
+    scope_frame_writer_close(writer);
+    file = scope_frame_file_open(path, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(scope_frame_file_get_n(file), ==, 3);
+    for (guint8 i = 1; i <= 3; i++)
+        check_frame(file, i - 1, 16u + i, i);
+    g_assert_null(scope_frame_file_read(file, 3));
+    scope_frame_file_close(file);
+
+    g_assert_true(g_file_get_contents(path, &bytes, &length, NULL));
+    g_assert_true(g_file_set_contents(path, bytes, (gssize)length - 1, NULL));
+    file = scope_frame_file_open(path, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(scope_frame_file_get_n(file), ==, 2);
+    scope_frame_file_close(file);
+    bytes[12] = bytes[13] = bytes[14] = 0x7f; /* the width */
+    g_assert_true(g_file_set_contents(path, bytes, (gssize)length, NULL));
+    g_assert_null(scope_frame_file_open(path, &error));
+    g_assert_error(error, SCOPE_CORE_ERROR, SCOPE_CORE_ERROR_INVALID);
+    g_assert_nonnull(strstr(error->message, "byte 0"));
+    g_remove(path);
+    g_rmdir(folder);
 }
 
 /* A program that was killed leaves no end, and half a line. */
@@ -359,5 +423,6 @@ main(int argc, char **argv)
     g_test_add_func("/replay/offline-failure-is-fatal", test_offline_failure_is_fatal);
     g_test_add_func("/replay/bad-logs", test_bad_logs);
     g_test_add_func("/replay/cut-log", test_cut_log);
+    g_test_add_func("/replay/frame-file", test_frame_file);
     return g_test_run();
 }
