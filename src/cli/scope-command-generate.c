@@ -35,11 +35,17 @@ typedef struct {
     gboolean profile;
 } Options;
 
+/* What the timeline has told a node. */
+typedef struct {
+    const ScopeTimelineBlock *block;
+    gdouble until_s;
+} Shown;
+
 /* The job, and what its hook needs. */
 typedef struct {
     ScopeOfflineJob job;
     ScopeTimeline *timeline;
-    const ScopeTimelineBlock **shown; /* block of each node; an entry is its worker's own */
+    Shown *shown; /* of each node; an entry is its worker's own */
     guint default_steps;
 } Generate;
 
@@ -243,22 +249,26 @@ read_timeline(Generate *generate, const char *path)
     return generate->timeline != NULL;
 }
 
-/* The message of the block that begins with this chunk, or NULL. Worker of the node. */
+/* What the timeline tells with this chunk, or NULL. Worker of the node. */
 static JsonObject *
 before_chunk(const char *node_id, guint64 chunk_index, guint64 n_frames, gpointer user_data)
 {
     Generate *generate = user_data;
-    const ScopeTimelineBlock *block =
-        scope_timeline_find(generate->timeline, (gdouble)n_frames / generate->job.fps);
+    const gdouble time_s = (gdouble)n_frames / generate->job.fps;
+    const ScopeTimelineBlock *block = scope_timeline_find(generate->timeline, time_s);
+    JsonObject *message = NULL;
     guint i = 0;
 
     while (strcmp(((ScopeOfflineNode *)generate->job.nodes->pdata[i])->node_id, node_id) != 0)
         i++;
-    if (generate->shown[i] == block)
-        return NULL;
-    const gboolean is_first = generate->shown[i] == NULL;
-    generate->shown[i] = block;
-    return scope_timeline_block_build_message(block, is_first, generate->default_steps);
+    const ScopeTimelineBlock *before = generate->shown[i].block;
+    const gdouble after_s = before ? generate->shown[i].until_s : -1;
+    if (before != block)
+        message =
+            scope_timeline_block_build_message(block, before == NULL, generate->default_steps);
+    generate->shown[i].block = block;
+    generate->shown[i].until_s = time_s;
+    return scope_timeline_add_changes(generate->timeline, after_s, time_s, message);
 }
 
 static gdouble
@@ -369,7 +379,7 @@ prepare(Generate *generate, const Options *options)
     set_length(generate, options);
     if (generate->timeline) {
         generate->default_steps = scope_offline_job_get_main(job)->desc->default_transition_steps;
-        generate->shown = g_new0(const ScopeTimelineBlock *, job->nodes->len);
+        generate->shown = g_new0(Shown, job->nodes->len);
         job->hooks = (ScopeStageHooks){.before_chunk = before_chunk, .user_data = generate};
     }
     return TRUE;

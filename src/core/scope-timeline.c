@@ -9,7 +9,7 @@
 #include "core/scope-json.h"
 
 #define MAX_BYTES      (16u << 20)
-#define MAX_BLOCKS     10000u
+#define MAX_ENTRIES    10000u
 #define MAX_PROMPTS    50u
 #define MAX_STEPS      1000
 #define LINE_SECONDS   5.0
@@ -28,12 +28,22 @@ block_free(gpointer data)
     g_free(block);
 }
 
+static void
+change_free(gpointer data)
+{
+    ScopeTimelineChange *change = data;
+
+    g_clear_pointer(&change->values, json_object_unref);
+    g_free(change);
+}
+
 void
 scope_timeline_free(ScopeTimeline *timeline)
 {
     if (!timeline)
         return;
     g_ptr_array_unref(timeline->blocks);
+    g_ptr_array_unref(timeline->changes);
     g_free(timeline->pipeline_id);
     g_clear_pointer(&timeline->parameters, json_object_unref);
     g_free(timeline);
@@ -45,14 +55,15 @@ timeline_new(void)
     ScopeTimeline *timeline = g_new0(ScopeTimeline, 1);
 
     timeline->blocks = g_ptr_array_new_with_free_func(block_free);
+    timeline->changes = g_ptr_array_new_with_free_func(change_free);
     timeline->parameters = json_object_new();
     return timeline;
 }
 
 static gboolean
-set_invalid(GError **error, const char *name, guint index, const char *problem)
+set_invalid(GError **error, const char *name, const char *what, guint index, const char *problem)
 {
-    g_set_error(error, SCOPE_CORE_ERROR, SCOPE_CORE_ERROR_INVALID, "%s: entry %u: %s", name,
+    g_set_error(error, SCOPE_CORE_ERROR, SCOPE_CORE_ERROR_INVALID, "%s: %s %u: %s", name, what,
                 index + 1, problem);
     return FALSE;
 }
@@ -185,14 +196,60 @@ read_entries(ScopeTimeline *timeline, JsonArray *entries, const char *name, GErr
         const char *problem = "not an object";
 
         g_ptr_array_add(timeline->blocks, block);
-        if (i >= MAX_BLOCKS)
+        if (i >= MAX_ENTRIES)
             problem = "more than 10000 entries";
         else if (JSON_NODE_HOLDS_OBJECT(node))
             problem = read_entry(json_node_get_object(node), block);
         if (problem)
-            return set_invalid(error, name, i, problem);
+            return set_invalid(error, name, "entry", i, problem);
     }
     settle_blocks(timeline);
+    return TRUE;
+}
+
+/* ---- changes ------------------------------------------------------------------------------- */
+
+/* Reads `{time, values}` into @change; what is wrong with it, or NULL. */
+static const char *
+read_change(JsonObject *entry, ScopeTimelineChange *change)
+{
+    JsonObject *values = scope_json_object_get_object(entry, "values");
+
+    change->time_s = scope_json_object_get_double(entry, "time", NAN);
+    if (!isfinite(change->time_s) || change->time_s < 0)
+        return "`time` is not a number of seconds";
+    if (!values)
+        return "no object `values`";
+    change->values = scope_json_object_copy(values);
+    json_object_remove_member(change->values, "paused");
+    json_object_remove_member(change->values, "input_mode");
+    return NULL;
+}
+
+static int
+compare_times(gconstpointer a, gconstpointer b)
+{
+    const ScopeTimelineChange *const *left = a, *const *right = b;
+    return ((*left)->time_s > (*right)->time_s) - ((*left)->time_s < (*right)->time_s);
+}
+
+static gboolean
+read_changes(ScopeTimeline *timeline, JsonArray *entries, const char *name, GError **error)
+{
+    for (guint i = 0; i < json_array_get_length(entries); i++) {
+        JsonNode *node = json_array_get_element(entries, i);
+        ScopeTimelineChange *change = g_new0(ScopeTimelineChange, 1);
+        const char *problem = "not an object";
+
+        g_ptr_array_add(timeline->changes, change);
+        if (i >= MAX_ENTRIES)
+            problem = "more than 10000 changes";
+        else if (JSON_NODE_HOLDS_OBJECT(node))
+            problem = read_change(json_node_get_object(node), change);
+        if (problem)
+            return set_invalid(error, name, "parameter change", i, problem);
+    }
+    g_ptr_array_sort(timeline->changes, compare_times);
     return TRUE;
 }
 
@@ -289,10 +346,10 @@ read_lines(ScopeTimeline *timeline, const char *text, gsize n_bytes, const char 
             problem = read_prompts(prompts, block);
         if (!problem && block->n_prompts == 0)
             problem = "no prompt";
-        if (!problem && index >= MAX_BLOCKS)
+        if (!problem && index >= MAX_ENTRIES)
             problem = "more than 10000 lines";
         if (problem)
-            return set_invalid(error, name, index, problem);
+            return set_invalid(error, name, "entry", index, problem);
         index++;
     }
     return TRUE;
@@ -314,7 +371,9 @@ read_object(ScopeTimeline *timeline, JsonObject *root, const char *name, GError 
     }
     if (settings)
         read_settings(timeline, settings);
-    return read_entries(timeline, entries, name, error);
+    JsonArray *changes = scope_json_object_get_array(root, "parameterChanges");
+    return read_entries(timeline, entries, name, error) &&
+           (!changes || read_changes(timeline, changes, name, error));
 }
 
 /* Whether @text is one object per line rather than one object. */
@@ -393,5 +452,24 @@ scope_timeline_block_build_message(const ScopeTimelineBlock *block, gboolean is_
         json_object_set_string_member(transition, "temporal_interpolation_method",
                                       block->transition_method);
     json_object_set_object_member(message, "transition", transition);
+    return message;
+}
+
+JsonObject *
+scope_timeline_add_changes(const ScopeTimeline *timeline, gdouble after_s, gdouble until_s,
+                           JsonObject *message)
+{
+    for (guint i = 0; i < timeline->changes->len; i++) {
+        const ScopeTimelineChange *change = timeline->changes->pdata[i];
+        g_autoptr(GList) keys = NULL;
+
+        if (change->time_s <= after_s || change->time_s > until_s)
+            continue;
+        if (!message)
+            message = json_object_new();
+        keys = json_object_get_members(change->values);
+        for (GList *key = keys; key; key = key->next)
+            copy_member(change->values, key->data, message, key->data);
+    }
     return message;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A prompt timeline: what to show when. Read from the timeline files of the web page (versions 1.x,
- * 2.0 and 2.1), from workflow files, and from JSON Lines of prompts. Immutable once read, any
- * thread.
+ * A timeline: which prompts to show when, and which parameters change when. Read from the timeline
+ * files of the web page (versions 1.x, 2.0 and 2.1), from workflow files, and from JSON Lines of
+ * prompts. Immutable once read, any thread.
  */
 #ifndef SCOPE_TIMELINE_H
 #define SCOPE_TIMELINE_H
@@ -31,13 +31,25 @@ typedef struct {
 } ScopeTimelineBlock;
 
 /**
+ * ScopeTimelineChange:
+ * @time_s: seconds from the beginning
+ * @values: parameters by the names of the data channel
+ */
+typedef struct {
+    gdouble time_s;
+    JsonObject *values;
+} ScopeTimelineChange;
+
+/**
  * ScopeTimeline:
  * @blocks: (element-type ScopeTimelineBlock): in ascending order, without overlap
+ * @changes: (element-type ScopeTimelineChange): in ascending order
  * @pipeline_id: (nullable): the pipeline that the file was made with
  * @parameters: settings of the file as the server's parameters (`base_seed`, `noise_scale` ...)
  */
 typedef struct {
     GPtrArray *blocks;
+    GPtrArray *changes;
     char *pipeline_id;
     JsonObject *parameters;
 } ScopeTimeline;
@@ -50,7 +62,8 @@ typedef struct {
  * @error: (nullable): set on failure
  *
  * Reads a timeline. Entries of no length are dropped; overlapping ones are cut where the next
- * begins. Each line of a JSON Lines file lasts five seconds.
+ * begins. Each line of a JSON Lines file lasts five seconds. Changes of `paused` and `input_mode`,
+ * which are no settings of a picture, are left out.
  *
  * Thread: any.
  * Errors: SCOPE_CORE_ERROR_INVALID, with the entry and what is wrong with it.
@@ -87,6 +100,21 @@ const ScopeTimelineBlock *scope_timeline_find(const ScopeTimeline *timeline, gdo
  */
 JsonObject *scope_timeline_block_build_message(const ScopeTimelineBlock *block, gboolean is_first,
                                                guint default_steps);
+
+/**
+ * scope_timeline_add_changes:
+ * @timeline: borrowed
+ * @after_s: seconds from the beginning, or less than 0 for all until @until_s
+ * @until_s: seconds from the beginning
+ * @message: (nullable) (transfer full): gets the members, later ones over earlier ones
+ *
+ * What changes after @after_s, up to and with @until_s.
+ *
+ * Thread: any.
+ * Returns: (transfer full) (nullable): @message, or a new object where there is something to tell.
+ */
+JsonObject *scope_timeline_add_changes(const ScopeTimeline *timeline, gdouble after_s,
+                                       gdouble until_s, JsonObject *message);
 
 G_END_DECLS
 

@@ -18,9 +18,16 @@ SCOPE_LOG_TOPIC(media, peer)
 
 #define MAX_REMOTE_CANDIDATES 256
 
-/* With candidates at hand, silence for so long means that a STUN or TURN server does not answer. */
-#define GATHER_QUIET_US (1200 * 1000)
-#define GATHER_CHECK_MS 50
+/* With candidates at hand, silence for so long means that a server does not answer: STUN takes one
+ * exchange, which libnice repeats after 500 ms, TURN two. */
+#define STUN_QUIET_US   (600 * 1000)
+#define TURN_QUIET_US   (1200 * 1000)
+#define SILENT_QUIET_US (50 * 1000)
+#define GATHER_CHECK_MS 10
+
+/* No server answered the last offer, so the next is answered with the host's own candidates at
+ * once; a server that answers later ends this. Main only. */
+static gboolean servers_are_silent;
 
 /* Distance of connectivity checks: the least of RFC 8445, for which few candidates are no burden.
  */
@@ -117,6 +124,9 @@ scope_peer_apply_ice(ScopePeer *peer, const ScopePeerOptions *options, GError **
         add_ice_server(peer, &options->ice_servers[i], &n_stun, &n_turn);
     }
     tune_agent(ice, n_turn > 0);
+    peer->gather_quiet_us = servers_are_silent ? SILENT_QUIET_US
+                            : n_turn > 0       ? TURN_QUIET_US
+                                               : STUN_QUIET_US;
     return TRUE;
 }
 
@@ -222,20 +232,25 @@ on_gather_check(gpointer user_data)
     ScopePeer *peer = user_data;
     gint64 now_us = g_get_monotonic_time();
     gboolean quiet =
-        peer->n_local_candidates > 0 && now_us - peer->last_candidate_us > GATHER_QUIET_US;
+        peer->n_local_candidates > 0 && now_us - peer->last_candidate_us > peer->gather_quiet_us;
     gboolean late =
         now_us - peer->gather_started_us > (gint64)peer->options.gather_timeout_ms * 1000;
     if (!quiet && !late) {
         return G_SOURCE_CONTINUE;
     }
     scope_log_debug("peer %s: some ICE server does not answer; going on without it", peer->label);
+    servers_are_silent = !peer->has_server_candidate;
     finish_answer(peer);
     return G_SOURCE_REMOVE;
 }
 
 void
-scope_peer_on_local_candidate(ScopePeer *peer, gpointer unused)
+scope_peer_on_local_candidate(ScopePeer *peer, gpointer is_from_server)
 {
+    if (is_from_server != NULL) {
+        peer->has_server_candidate = TRUE;
+        servers_are_silent = FALSE;
+    }
     peer->n_local_candidates++;
     peer->last_candidate_us = g_get_monotonic_time();
 }

@@ -56,8 +56,10 @@ struct _ScopePeer {
     gulong cancel_id;
     gint64 gather_started_us;
     gint64 last_candidate_us;
+    gint64 gather_quiet_us;
     guint n_local_candidates;
-    GPtrArray *early_candidates; /* until the offer is applied */
+    gboolean has_server_candidate; /* one that a STUN or TURN server has told */
+    GPtrArray *early_candidates;   /* until the offer is applied */
     gboolean offer_applied;
     guint n_remote_candidates;
     gint64 answered_us;
@@ -127,8 +129,13 @@ void scope_peer_end_offer(ScopePeer *peer, char *answer, GError *error);
 /** scope_peer_on_gathering: webrtcbin's gathering state changed. Thread: main. Errors: none. */
 void scope_peer_on_gathering(ScopePeer *peer, gpointer unused);
 
-/** scope_peer_on_local_candidate: one more was gathered. Thread: main. Errors: none. */
-void scope_peer_on_local_candidate(ScopePeer *peer, gpointer unused);
+/**
+ * scope_peer_on_local_candidate:
+ * @is_from_server: non-NULL: it took a STUN or TURN server to find it
+ *
+ * One more was gathered, maybe after the answer. Thread: main. Errors: none.
+ */
+void scope_peer_on_local_candidate(ScopePeer *peer, gpointer is_from_server);
 
 /** scope_peer_on_pad_added: signal of webrtcbin. Thread: GStreamer. Errors: none. */
 void scope_peer_on_pad_added(GstElement *webrtc, GstPad *pad, gpointer peer);

@@ -221,7 +221,8 @@ on_gathering_state(GObject *webrtc, GParamSpec *pspec, gpointer user_data)
 static void
 on_ice_candidate(GstElement *webrtc, guint mline, const char *candidate, gpointer user_data)
 {
-    scope_peer_post(user_data, scope_peer_on_local_candidate, NULL, NULL);
+    const gboolean is_host = strstr(candidate, " typ host") != NULL;
+    scope_peer_post(user_data, scope_peer_on_local_candidate, GINT_TO_POINTER(!is_host), NULL);
 }
 
 /* SCTP loses its association when the client closes; the rest is a failure. */

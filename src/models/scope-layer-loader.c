@@ -1,14 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Requests of a model loader against a checkpoint, with one sticky error. Owns the error only.
- * One thread. */
+/* Requests of a model loader against a checkpoint, with one sticky error. Owns the error and
+ * copies that only the load needs. One thread. */
 #include "models/scope-layer-loader.h"
 
 #include <stdarg.h>
+
+#include "engine/scope-assert.h"
+#include "engine/scope-backend.h"
 
 static char *
 join(const char *prefix, const char *name)
 {
     return prefix != NULL ? g_strconcat(prefix, ".", name, NULL) : g_strdup(name);
+}
+
+/* The name that this file uses. */
+static char *
+stored_name(ScopeLayerLoader *loader, const char *name)
+{
+    return loader->rename != NULL ? loader->rename(name) : g_strdup(name);
 }
 
 void
@@ -21,7 +31,7 @@ scope_layer_loader_init(ScopeLayerLoader *loader, ScopeCheckpoint *checkpoint, S
 gboolean
 scope_layer_loader_finish(ScopeLayerLoader *loader, GError **error)
 {
-    g_clear_pointer(&loader->own_copies, g_ptr_array_unref);
+    g_clear_pointer(&loader->own_host, scope_arena_destroy);
     if (loader->error == NULL) {
         return TRUE;
     }
@@ -48,21 +58,21 @@ scope_layer_loader_fail(ScopeLayerLoader *loader, const char *format, ...)
 gboolean
 scope_layer_loader_has(ScopeLayerLoader *loader, const char *prefix, const char *name)
 {
-    g_autofree char *full = join(prefix, name);
+    g_autofree char *full = join(prefix, name), *stored = stored_name(loader, full);
 
-    return scope_checkpoint_find(loader->checkpoint, full) != NULL;
+    return scope_checkpoint_find(loader->checkpoint, stored) != NULL;
 }
 
 int64_t
 scope_layer_loader_dim(ScopeLayerLoader *loader, const char *prefix, const char *name, int dim)
 {
-    g_autofree char *full = join(prefix, name);
+    g_autofree char *full = join(prefix, name), *stored = stored_name(loader, full);
     const ScopeCheckpointTensor *tensor;
 
     if (loader->error != NULL) {
         return 1;
     }
-    tensor = scope_checkpoint_require(loader->checkpoint, full, -1, NULL, &loader->error);
+    tensor = scope_checkpoint_require(loader->checkpoint, stored, -1, NULL, &loader->error);
     if (tensor == NULL) {
         return 1;
     }
@@ -75,31 +85,20 @@ scope_layer_loader_dim(ScopeLayerLoader *loader, const char *prefix, const char 
     return tensor->shape[dim];
 }
 
+/* The engine's type of a floating point type, else SCOPE_DTYPE_INVALID. */
 static ScopeDType
 engine_dtype(ScopeStoredType type)
 {
-    switch (type) {
-    case SCOPE_STORED_F64:
-        return SCOPE_DTYPE_F64;
-    case SCOPE_STORED_F32:
-        return SCOPE_DTYPE_F32;
-    case SCOPE_STORED_F16:
-        return SCOPE_DTYPE_F16;
-    case SCOPE_STORED_BF16:
-        return SCOPE_DTYPE_BF16;
-    case SCOPE_STORED_F8_E4M3:
-        return SCOPE_DTYPE_F8_E4M3;
-    case SCOPE_STORED_F8_E5M2:
-        return SCOPE_DTYPE_F8_E5M2;
-    default:
-        return SCOPE_DTYPE_INVALID;
-    }
+    ScopeDType dtype = scope_stored_type_get_dtype(type);
+
+    return scope_dtype_is_float(dtype) ? dtype : SCOPE_DTYPE_INVALID;
 }
 
 /* Finds @full with @shape (ANY_SIZE accepts all) and checks that it holds floats. */
 static const ScopeCheckpointTensor *
 require(ScopeLayerLoader *loader, const char *full, int rank, const int64_t *shape)
 {
+    g_autofree char *stored = stored_name(loader, full);
     gint64 want[SCOPE_CHECKPOINT_MAX_RANK];
     const ScopeCheckpointTensor *tensor;
 
@@ -109,40 +108,66 @@ require(ScopeLayerLoader *loader, const char *full, int rank, const int64_t *sha
     for (int i = 0; i < rank; i++) {
         want[i] = shape[i];
     }
-    tensor = scope_checkpoint_require(loader->checkpoint, full, rank, rank < 0 ? NULL : want,
+    tensor = scope_checkpoint_require(loader->checkpoint, stored, rank, rank < 0 ? NULL : want,
                                       &loader->error);
     if (tensor == NULL) {
         return NULL;
     }
     if (engine_dtype(tensor->type) == SCOPE_DTYPE_INVALID) {
-        scope_layer_loader_fail(loader, "tensor '%s' has type %s, expected a floating point type",
-                                full, scope_stored_type_get_name(tensor->type));
+        g_autofree char *found = scope_checkpoint_tensor_dup_shape(tensor);
+        scope_layer_loader_fail(loader, "tensor '%s' is %s, expected a floating point type", stored,
+                                found);
         return NULL;
     }
     if (tensor->n_elements < 1) {
-        scope_layer_loader_fail(loader, "tensor '%s' is empty", full);
+        scope_layer_loader_fail(loader, "tensor '%s' is empty", stored);
         return NULL;
     }
     return tensor;
 }
 
-/* The stored data as an engine tensor; @ret_copy owns a copy where the data cannot be used. */
-static ScopeTensor
-wrap(const ScopeCheckpointTensor *tensor, void **ret_copy)
+/* Where copies go: to the caller's arena, else to one that lives until the loader finishes. */
+static ScopeArena *
+host_of(ScopeLayerLoader *loader)
 {
-    const void *data = tensor->data;
-    int64_t shape[SCOPE_TENSOR_MAX_DIMS] = {0};
-
-    *ret_copy = NULL;
-    if (!tensor->contiguous || !scope_checkpoint_tensor_is_aligned(tensor)) {
-        *ret_copy = g_malloc((gsize)tensor->n_elements * scope_stored_type_get_size(tensor->type));
-        scope_checkpoint_tensor_copy(tensor, *ret_copy);
-        data = *ret_copy;
+    if (loader->host != NULL) {
+        return loader->host;
     }
-    for (int i = 0; i < tensor->rank && i < SCOPE_TENSOR_MAX_DIMS; i++) {
+    if (loader->own_host == NULL) {
+        loader->own_host = scope_arena_create(scope_backend_cpu(), "copies of a load");
+    }
+    return loader->own_host;
+}
+
+ScopeTensor
+scope_layer_loader_wrap(ScopeLayerLoader *loader, const ScopeCheckpointTensor *tensor)
+{
+    ScopeDType dtype = engine_dtype(tensor->type);
+    /* doubles are narrowed once here, so that no op has to know them */
+    ScopeDType kept = dtype == SCOPE_DTYPE_F64 ? SCOPE_DTYPE_F32 : dtype;
+    int64_t shape[SCOPE_TENSOR_MAX_DIMS];
+    ScopeTensor copy;
+
+    SCOPE_ASSERT(dtype != SCOPE_DTYPE_INVALID && tensor->rank <= SCOPE_TENSOR_MAX_DIMS);
+    for (int i = 0; i < tensor->rank; i++) {
         shape[i] = tensor->shape[i];
     }
-    return scope_tensor_wrap(engine_dtype(tensor->type), data, tensor->rank, shape);
+    if (kept == dtype && tensor->contiguous && scope_checkpoint_tensor_is_aligned(tensor)) {
+        return scope_tensor_wrap(dtype, tensor->data, tensor->rank, shape);
+    }
+    if (loader->error != NULL ||
+        !scope_arena_reserve(host_of(loader),
+                             (size_t)tensor->n_elements * scope_dtype_size(kept) + 64,
+                             &loader->error)) {
+        return SCOPE_TENSOR_NONE;
+    }
+    copy = scope_arena_alloc(host_of(loader), kept, tensor->rank, shape);
+    if (kept == dtype) {
+        scope_checkpoint_tensor_copy(tensor, copy.data);
+    } else {
+        scope_checkpoint_tensor_copy_f32(tensor, copy.data);
+    }
+    return copy;
 }
 
 static ScopeTensor
@@ -209,103 +234,115 @@ scope_layer_loader_mapped(ScopeLayerLoader *loader, const char *prefix, const ch
 {
     g_autofree char *full = join(prefix, name);
     const ScopeCheckpointTensor *tensor = require(loader, full, ndim, shape);
-    g_autofree void *copy = NULL;
-    ScopeTensor stored;
 
-    if (tensor == NULL) {
-        return SCOPE_TENSOR_NONE;
-    }
-    stored = wrap(tensor, &copy);
-    if (copy == NULL) {
-        return stored;
-    }
-    if (loader->copies == NULL && loader->own_copies == NULL) {
-        loader->own_copies = g_ptr_array_new_with_free_func(g_free);
-    }
-    g_ptr_array_add(loader->copies != NULL ? loader->copies : loader->own_copies,
-                    g_steal_pointer(&copy));
-    return stored;
+    return tensor != NULL ? scope_layer_loader_wrap(loader, tensor) : SCOPE_TENSOR_NONE;
 }
 
-/* Reads "<name>.bias" and "<name>.scale_weight" where they belong to the layer. */
-static gboolean
-read_options(ScopeLayerLoader *loader, const char *name, int64_t n_out, ScopeLayerLoaderFlags flags,
-             ScopeWeightOptions *ret_options, void *ret_copies[2])
+/* The scale that belongs to the rows of an fp8 weight, or none. */
+static ScopeTensor
+read_scale(ScopeLayerLoader *loader, const char *name, int64_t n_out)
 {
-    const ScopeCheckpointTensor *tensor;
+    static const char *const suffixes[] = {"scale_weight", "scale", "weight_scale"};
 
-    ret_options->store = loader->store;
-    if ((flags & SCOPE_LAYER_BIAS) != 0) {
-        g_autofree char *full = join(name, "bias");
-        tensor = require(loader, full, 1, &n_out);
+    for (guint i = 0; i < G_N_ELEMENTS(suffixes); i++) {
+        g_autofree char *full = join(name, suffixes[i]);
+        const ScopeCheckpointTensor *tensor =
+            scope_layer_loader_has(loader, NULL, full) ? require(loader, full, -1, NULL) : NULL;
         if (tensor == NULL) {
-            return FALSE;
+            continue;
         }
-        ret_options->bias = wrap(tensor, &ret_copies[0]);
+        if (tensor->n_elements != 1 && tensor->n_elements != n_out) {
+            g_autofree char *found = scope_checkpoint_tensor_dup_shape(tensor);
+            scope_layer_loader_fail(loader, "tensor '%s' is %s, expected one scale or one a row",
+                                    tensor->name, found);
+            break;
+        }
+        ScopeTensor scale = scope_layer_loader_wrap(loader, tensor);
+        return scope_tensor_is_none(scale)
+                   ? scale
+                   : scope_tensor_reshape(scale, SCOPE_SHAPE(tensor->n_elements));
     }
-    if (scope_layer_loader_has(loader, name, "scale_weight")) {
-        g_autofree char *full = join(name, "scale_weight");
-        tensor = require(loader, full, -1, NULL);
-        if (tensor == NULL) {
-            return FALSE;
-        }
-        if (tensor->n_elements != 1 && (tensor->rank != 1 || tensor->n_elements != n_out)) {
-            scope_layer_loader_fail(loader, "tensor '%s' is neither one number nor one a row",
-                                    full);
-            return FALSE;
-        }
-        ret_options->scale = wrap(tensor, &ret_copies[1]);
-    }
-    return TRUE;
+    return SCOPE_TENSOR_NONE;
 }
+
+/* The stored weight of a layer on its way to the backend. */
+typedef struct {
+    ScopeTensor stored;
+    ScopeWeightOptions options;
+    ScopeArenaMark mark; /* of the host, before copies of this layer */
+} Layer;
 
 /* Finds "<name>.weight", its bias and scale; FALSE after an error. */
 static gboolean
 read_layer(ScopeLayerLoader *loader, const char *name, int rank, const int64_t *shape, int out_dim,
-           ScopeLayerLoaderFlags flags, ScopeTensor *ret_stored, ScopeWeightOptions *ret_options,
-           void *ret_copies[3])
+           ScopeLayerLoaderFlags flags, Layer *ret)
 {
-    g_autofree char *full = join(name, "weight");
+    g_autofree char *full = join(name, "weight"), *bias = join(name, "bias");
     const ScopeCheckpointTensor *tensor = require(loader, full, rank, shape);
 
-    if (tensor == NULL ||
-        !read_options(loader, name, tensor->shape[out_dim], flags, ret_options, ret_copies)) {
+    *ret = (Layer){.mark = scope_arena_mark(host_of(loader))};
+    if (tensor == NULL) {
         return FALSE;
     }
-    *ret_stored = wrap(tensor, &ret_copies[2]);
-    return TRUE;
+    int64_t n_out = tensor->shape[out_dim];
+    ret->stored = scope_layer_loader_wrap(loader, tensor);
+    ret->options.store = loader->store;
+    if ((flags & SCOPE_LAYER_BIAS) != 0) {
+        ret->options.bias = scope_layer_loader_mapped(loader, NULL, bias, SCOPE_SHAPE(n_out));
+    }
+    ret->options.scale = read_scale(loader, name, n_out);
+    if (loader->host == NULL && ret->stored.data != tensor->data &&
+        ret->options.store == SCOPE_WEIGHT_STORE_KEEP) {
+        ret->options.store = SCOPE_WEIGHT_STORE_PACK; /* the copy does not outlive the load */
+    }
+    return loader->error == NULL;
 }
 
+/* What was packed no longer needs its copy on the host. */
 static void
-free_copies(void *copies[3])
+drop_copies(ScopeLayerLoader *loader, const Layer *layer, const ScopeWeight *weight)
 {
-    for (int i = 0; i < 3; i++) {
-        g_free(copies[i]);
+    if (loader->ctx == NULL || weight->store != SCOPE_WEIGHT_STORE_KEEP) {
+        scope_arena_release(host_of(loader), layer->mark);
     }
+}
+
+/* A kernel as large as its stride is a matrix, whatever its rank. */
+static gboolean
+is_kernel_of(ScopeLayerLoader *loader, const char *name, int64_t n_out, int64_t n_in)
+{
+    g_autofree char *full = join(name, "weight"), *stored = stored_name(loader, full);
+    const ScopeCheckpointTensor *tensor = scope_checkpoint_find(loader->checkpoint, stored);
+
+    return tensor != NULL && tensor->rank > 2 && tensor->rank <= SCOPE_TENSOR_MAX_DIMS &&
+           tensor->shape[0] == n_out && tensor->n_elements == n_out * n_in;
 }
 
 void
 scope_layer_loader_linear(ScopeLayerLoader *loader, ScopeWeight *ret_weight, const char *name,
                           int64_t n_out, int64_t n_in, ScopeLayerLoaderFlags flags)
 {
-    const int64_t shape[2] = {n_out, n_in};
-    ScopeWeightOptions options = {0};
-    ScopeTensor stored;
-    void *copies[3] = {NULL};
+    gboolean kernel = (flags & SCOPE_LAYER_KERNEL) != 0 && is_kernel_of(loader, name, n_out, n_in);
+    Layer layer;
 
-    if (read_layer(loader, name, 2, shape, 0, flags, &stored, &options, copies)) {
-        ret_weight->kind = SCOPE_WEIGHT_KIND_LINEAR;
-        ret_weight->n_out = stored.shape[0];
-        ret_weight->n_in = stored.shape[1];
-        if (copies[2] != NULL && options.store == SCOPE_WEIGHT_STORE_KEEP) {
-            options.store = SCOPE_WEIGHT_STORE_PACK; /* the copy does not outlive this call */
-        }
-        if (loader->ctx != NULL) {
-            scope_weight_prepare_linear(loader->ctx, loader->arena, stored, &options, ret_weight,
-                                        &loader->error);
-        }
+    if (!read_layer(loader, name, kernel ? -1 : 2, (const int64_t[]){n_out, n_in}, 0, flags,
+                    &layer)) {
+        return;
     }
-    free_copies(copies);
+    if (kernel) {
+        layer.stored = scope_tensor_reshape(layer.stored, SCOPE_SHAPE(n_out, n_in));
+    }
+    ret_weight->kind = SCOPE_WEIGHT_KIND_LINEAR;
+    ret_weight->n_out = layer.stored.shape[0];
+    ret_weight->n_in = layer.stored.shape[1];
+    if (loader->ctx != NULL && loader->patch != NULL) {
+        loader->patch(loader, name, &layer.stored, &layer.options, loader->patch_data);
+    }
+    if (loader->ctx != NULL && loader->error == NULL) {
+        scope_weight_prepare_linear(loader->ctx, loader->arena, layer.stored, &layer.options,
+                                    ret_weight, &loader->error);
+    }
+    drop_copies(loader, &layer, ret_weight);
 }
 
 static int
@@ -348,20 +385,19 @@ scope_layer_loader_conv(ScopeLayerLoader *loader, ScopeWeight *ret_weight, const
 {
     int64_t want[5];
     int rank = conv_shape(shape, geometry->groups, want);
-    ScopeWeightOptions options = {0};
-    ScopeTensor stored;
-    void *copies[3] = {NULL};
+    Layer layer;
 
-    if (read_layer(loader, name, rank, want, 0, flags, &stored, &options, copies)) {
-        ret_weight->kind = SCOPE_WEIGHT_KIND_CONV;
-        ret_weight->n_out = stored.shape[0];
-        ret_weight->n_in = stored.shape[1] * geometry->groups;
-        if (loader->ctx != NULL) {
-            scope_weight_prepare_conv(loader->ctx, loader->arena, stored, geometry, &options,
-                                      ret_weight, &loader->error);
-        }
+    if (!read_layer(loader, name, rank, want, 0, flags, &layer)) {
+        return;
     }
-    free_copies(copies);
+    ret_weight->kind = SCOPE_WEIGHT_KIND_CONV;
+    ret_weight->n_out = layer.stored.shape[0];
+    ret_weight->n_in = layer.stored.shape[1] * geometry->groups;
+    if (loader->ctx != NULL) {
+        scope_weight_prepare_conv(loader->ctx, loader->arena, layer.stored, geometry,
+                                  &layer.options, ret_weight, &loader->error);
+    }
+    drop_copies(loader, &layer, ret_weight);
 }
 
 void
@@ -370,18 +406,17 @@ scope_layer_loader_conv_transpose(ScopeLayerLoader *loader, ScopeWeight *ret_wei
                                   const ScopeConvGeometry *geometry, ScopeLayerLoaderFlags flags)
 {
     const int64_t want[4] = {shape.n_in, shape.n_out, shape.kernel_h, shape.kernel_w};
-    ScopeWeightOptions options = {0};
-    ScopeTensor stored;
-    void *copies[3] = {NULL};
+    Layer layer;
 
-    if (read_layer(loader, name, 4, want, 1, flags, &stored, &options, copies)) {
-        ret_weight->kind = SCOPE_WEIGHT_KIND_CONV_TRANSPOSE;
-        ret_weight->n_out = stored.shape[1];
-        ret_weight->n_in = stored.shape[0];
-        if (loader->ctx != NULL) {
-            scope_weight_prepare_conv_transpose(loader->ctx, loader->arena, stored, geometry,
-                                                &options, ret_weight, &loader->error);
-        }
+    if (!read_layer(loader, name, 4, want, 1, flags, &layer)) {
+        return;
     }
-    free_copies(copies);
+    ret_weight->kind = SCOPE_WEIGHT_KIND_CONV_TRANSPOSE;
+    ret_weight->n_out = layer.stored.shape[1];
+    ret_weight->n_in = layer.stored.shape[0];
+    if (loader->ctx != NULL) {
+        scope_weight_prepare_conv_transpose(loader->ctx, loader->arena, layer.stored, geometry,
+                                            &layer.options, ret_weight, &loader->error);
+    }
+    drop_copies(loader, &layer, ret_weight);
 }

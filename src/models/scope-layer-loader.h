@@ -20,20 +20,45 @@ G_BEGIN_DECLS
 /** ScopeLayerLoaderFlags: what belongs to a layer beside its weight. */
 typedef enum {
     SCOPE_LAYER_NO_BIAS = 0,
-    SCOPE_LAYER_BIAS = 1 << 0, /**< "<name>.bias" [O] must be there */
+    SCOPE_LAYER_BIAS = 1 << 0,   /**< "<name>.bias" [O] must be there */
+    SCOPE_LAYER_KERNEL = 1 << 1, /**< a linear may be stored as a kernel as large as its stride,
+                                      which counts as [n_out, all the rest] */
 } ScopeLayerLoaderFlags;
 
-/** ScopeLayerLoader: fill with scope_layer_loader_init(); @store may be changed afterwards. */
-typedef struct {
+typedef struct _ScopeLayerLoader ScopeLayerLoader;
+
+/**
+ * ScopeLayerLoaderPatch:
+ * @loader: who asks
+ * @name: layer name, as the model knows it
+ * @weight: (inout): [O, K], HOST; may be replaced by a tensor of the loader's @host
+ * @options: (inout): bias [O] and scale of @weight, HOST; likewise
+ * @user_data: as in the loader
+ *
+ * Changes a linear before it is prepared (a merged LoRA). Thread: the loader's. Errors: sets the
+ * sticky one. Returns: nothing.
+ */
+typedef void (*ScopeLayerLoaderPatch)(ScopeLayerLoader *loader, const char *name,
+                                      ScopeTensor *weight, ScopeWeightOptions *options,
+                                      gpointer user_data);
+
+/** ScopeLayerLoader: fill with scope_layer_loader_init(); the members from @store on may be set
+ * afterwards. */
+struct _ScopeLayerLoader {
     ScopeCheckpoint *checkpoint; /**< borrowed */
     ScopeContext *ctx;           /**< borrowed (nullable): NULL compares names and shapes only */
     ScopeArena *arena;           /**< borrowed: receives packed weights and parameters */
+    GError *error;               /**< first failure, or NULL */
+    ScopeArena *own_host;        /**< private */
     ScopeWeightStore store;      /**< of the linears and convolutions that follow */
-    GPtrArray *copies;     /**< (nullable) (element-type of g_free): receives copies of tensors
-                                that cannot stay mapped; they must live as long as the weights */
-    GError *error;         /**< first failure, or NULL */
-    GPtrArray *own_copies; /**< private */
-} ScopeLayerLoader;
+    ScopeArena *host; /**< borrowed (nullable), CPU backend: receives copies of what cannot stay
+                           mapped, and then lives as long as the weights. Without one, copies last
+                           until scope_layer_loader_finish() and no weight refers to them */
+    char *(*rename)(const char *name); /**< (nullable): gives this file's name of a tensor (transfer
+                                            full) */
+    ScopeLayerLoaderPatch patch;       /**< (nullable) */
+    gpointer patch_data;
+};
 
 /** ScopeLayerConvShape: published kernel; SCOPE_LAYER_ANY_SIZE accepts any channel count. */
 typedef struct {
@@ -124,21 +149,30 @@ ScopeTensor scope_layer_loader_table(ScopeLayerLoader *loader, const char *prefi
  * @ndim: 1..SCOPE_TENSOR_MAX_DIMS
  * @shape: wanted sizes
  *
- * The stored tensor itself: HOST memory that lives as long as the checkpoint. A tensor that is not
- * contiguous or not aligned is copied; the copy goes to @copies of the loader or, without one,
- * lives until scope_layer_loader_finish(). Thread: the loader's. Errors: sticky. Returns: [shape]
- * in the stored type, contiguous, or no tensor after an error.
+ * The stored tensor itself, as scope_layer_loader_wrap() gives it. Thread: the loader's. Errors:
+ * sticky. Returns: [shape], contiguous, or no tensor after an error.
  */
 ScopeTensor scope_layer_loader_mapped(ScopeLayerLoader *loader, const char *prefix,
                                       const char *name, int ndim, const int64_t *shape);
 
 /**
+ * scope_layer_loader_wrap:
+ * @tensor: of any checkpoint that outlives the result, a float type
+ *
+ * Thread: the loader's. Errors: sticky; asserts on an integer type.
+ * Returns: a contiguous HOST tensor: the mapping itself where it is aligned and contiguous, else a
+ * copy (see @host of the loader); doubles become f32. No tensor after an error.
+ */
+ScopeTensor scope_layer_loader_wrap(ScopeLayerLoader *loader, const ScopeCheckpointTensor *tensor);
+
+/**
  * scope_layer_loader_linear:
  * @ret_weight: filled on success; without a context only its sizes
- * @name: layer name; "<name>.weight" [n_out, n_in] is read, "<name>.scale_weight" when it is there
+ * @name: layer name; "<name>.weight" [n_out, n_in] is read, and the scale of an fp8 weight where
+ *   "<name>.scale_weight", "<name>.scale" or "<name>.weight_scale" is there
  * @n_out: wanted rows or SCOPE_LAYER_ANY_SIZE
  * @n_in: wanted columns or SCOPE_LAYER_ANY_SIZE
- * @flags: SCOPE_LAYER_BIAS or SCOPE_LAYER_NO_BIAS
+ * @flags: SCOPE_LAYER_BIAS or SCOPE_LAYER_NO_BIAS, with or without SCOPE_LAYER_KERNEL
  *
  * Thread: the loader's. Errors: sticky. Returns: nothing.
  */

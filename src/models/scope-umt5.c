@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "engine/scope-assert.h"
+#include "engine/scope-backend.h"
 #include "engine/scope-ops.h"
 #include "models/scope-layer-loader.h"
 
@@ -21,7 +22,7 @@ typedef struct {
 struct _ScopeUmt5 {
     ScopeCheckpoint *checkpoint;
     ScopeArena *arena;
-    GPtrArray *copies;
+    ScopeArena *host; /* copies of what cannot stay mapped */
     ScopeUmt5Options options;
     int64_t vocabulary_size, width, attention_width, ffn_width;
     int n_heads, n_buckets, n_layers;
@@ -200,9 +201,9 @@ load(ScopeContext *ctx, ScopeCheckpoint *checkpoint, const ScopeUmt5Options *opt
         return NULL;
     }
     umt5->arena = ctx != NULL ? scope_arena_create(ctx->backend, "weights") : NULL;
-    umt5->copies = g_ptr_array_new_with_free_func(g_free);
+    umt5->host = scope_arena_create(scope_backend_cpu(), "text encoder copies");
     scope_layer_loader_init(&loader, umt5->checkpoint, ctx, umt5->arena);
-    loader.copies = umt5->copies;
+    loader.host = umt5->host;
     loader.store = options->store;
     scheme = scope_checkpoint_find(umt5->checkpoint, names[NAME_EMBEDDING][1]) != NULL;
     read_sizes(&loader, umt5, scheme);
@@ -241,7 +242,7 @@ scope_umt5_unload(ScopeUmt5 *umt5)
         return;
     }
     g_free(umt5->blocks);
-    g_clear_pointer(&umt5->copies, g_ptr_array_unref);
+    g_clear_pointer(&umt5->host, scope_arena_destroy);
     scope_arena_destroy(umt5->arena);
     scope_checkpoint_unref(umt5->checkpoint);
     g_free(umt5);

@@ -6,10 +6,11 @@
 
 #include "models/scope-wan-config.h"
 
-/* The entry for @base under its published or diffusers name, checked and counted. */
-static gboolean
-match(ScopeWanAdapter *adapter, const char *base, int64_t n_out, int64_t n_in,
-      const ScopeLoraEntry **ret_entry, GError **error)
+/* The entry for @base under its published or diffusers name, checked and counted; NULL when there
+ * is none and after an error. */
+static const ScopeLoraEntry *
+match(ScopeWanAdapter *adapter, ScopeLayerLoader *loader, const char *base, int64_t n_out,
+      int64_t n_in)
 {
     const ScopeLoraEntry *entry = scope_lora_file_find(adapter->file, base);
 
@@ -17,12 +18,11 @@ match(ScopeWanAdapter *adapter, const char *base, int64_t n_out, int64_t n_in,
         g_autofree char *alias = scope_wan_name_to_diffusers(base);
         entry = scope_lora_file_find(adapter->file, alias);
     }
-    *ret_entry = entry;
-    if (entry == NULL) {
-        return TRUE;
+    if (entry == NULL || loader->error != NULL) {
+        return NULL;
     }
     adapter->n_matched++;
-    return scope_lora_entry_check(entry, n_out, n_in, error);
+    return scope_lora_entry_check(entry, n_out, n_in, &loader->error) ? entry : NULL;
 }
 
 /* -- merging ---------------------------------------------------------------------------------- */
@@ -57,7 +57,7 @@ widen_weight(ScopeContext *cpu, ScopeTensor weight, const ScopeWeightOptions *op
 
 /* A tensor of scratch to the host arena, rounded to @dtype. */
 static ScopeTensor
-keep(ScopeWanLoader *loader, ScopeContext *cpu, ScopeTensor wide, ScopeDType dtype)
+keep(ScopeLayerLoader *loader, ScopeContext *cpu, ScopeTensor wide, ScopeDType dtype)
 {
     ScopeTensor kept = scope_arena_alloc(loader->host, dtype, wide.ndim, wide.shape);
 
@@ -87,21 +87,18 @@ merge_entry(ScopeContext *cpu, ScopeTensor weight, ScopeTensor bias, const Scope
     }
 }
 
-gboolean
-scope_lora_merge_apply(const ScopeLoraMerge *merge, ScopeWanLoader *loader, const char *base,
-                       ScopeTensor *weight, ScopeWeightOptions *options, GError **error)
+void
+scope_lora_merge_apply(const ScopeLoraMerge *merge, ScopeLayerLoader *loader, const char *base,
+                       ScopeTensor *weight, ScopeWeightOptions *options)
 {
     ScopeContext *cpu = merge->cpu;
     ScopeArenaMark mark = scope_arena_mark(cpu->scratch);
     ScopeTensor sum = SCOPE_TENSOR_NONE, bias = SCOPE_TENSOR_NONE;
 
     for (guint i = 0; i < merge->n; i++) {
-        const ScopeLoraEntry *entry = NULL;
-        if (!match(&merge->adapters[i], base, scope_tensor_dim(*weight, 0),
-                   scope_tensor_dim(*weight, 1), &entry, error)) {
-            scope_arena_release(cpu->scratch, mark);
-            return FALSE;
-        }
+        const ScopeLoraEntry *entry =
+            match(&merge->adapters[i], loader, base, scope_tensor_dim(*weight, 0),
+                  scope_tensor_dim(*weight, 1));
         if (entry == NULL) {
             continue;
         }
@@ -122,66 +119,61 @@ scope_lora_merge_apply(const ScopeLoraMerge *merge, ScopeWanLoader *loader, cons
         options->scale = SCOPE_TENSOR_NONE;
     }
     scope_arena_release(cpu->scratch, mark);
-    return scope_context_synchronize(cpu, error);
+    if (loader->error == NULL) {
+        scope_context_synchronize(cpu, &loader->error);
+    }
 }
 
 /* -- run-time parts --------------------------------------------------------------------------- */
 
 /* Prepares a matrix of the adapter, or zeros where the file has none. */
-static gboolean
-prepare(ScopeWanLoader *loader, const ScopeCheckpointTensor *t, int64_t rows, int64_t columns,
-        ScopeTensor bias, ScopeWeight *ret_weight, GError **error)
+static void
+prepare(ScopeLayerLoader *loader, const ScopeCheckpointTensor *t, int64_t rows, int64_t columns,
+        ScopeTensor bias, ScopeWeight *ret_weight)
 {
     ScopeWeightOptions options = {.store = SCOPE_WEIGHT_STORE_KEEP, .bias = bias};
     ScopeTensor stored;
 
     if (t != NULL) {
-        stored = scope_tensor_reshape(scope_wan_loader_wrap(loader, t), SCOPE_SHAPE(rows, columns));
+        stored = scope_layer_loader_wrap(loader, t);
     } else {
         stored = scope_arena_alloc(loader->host, SCOPE_DTYPE_F32, SCOPE_SHAPE(rows, columns));
         if (stored.data != NULL) {
             memset(stored.data, 0, scope_tensor_n_bytes(stored));
         }
     }
-    return scope_weight_prepare_linear(loader->ctx, loader->arena, stored, &options, ret_weight,
-                                       error);
+    if (loader->error == NULL) {
+        scope_weight_prepare_linear(loader->ctx, loader->arena,
+                                    scope_tensor_reshape(stored, SCOPE_SHAPE(rows, columns)),
+                                    &options, ret_weight, &loader->error);
+    }
 }
 
 gboolean
-scope_lora_part_load(ScopeWanAdapter *adapter, ScopeWanLoader *loader, const char *base,
-                     int64_t n_out, int64_t n_in, ScopeLoraPart *ret_part, gboolean *ret_found,
-                     GError **error)
+scope_lora_part_load(ScopeWanAdapter *adapter, ScopeLayerLoader *loader, const char *base,
+                     int64_t n_out, int64_t n_in, ScopeLoraPart *ret_part)
 {
-    const ScopeLoraEntry *entry = NULL;
+    const ScopeLoraEntry *entry = match(adapter, loader, base, n_out, n_in);
     ScopeLoraPart part = {0};
 
-    if (!match(adapter, base, n_out, n_in, &entry, error)) {
-        return FALSE;
-    }
-    *ret_found = entry != NULL;
     if (entry == NULL) {
-        return TRUE;
+        return FALSE;
     }
     part.factor = (float)entry->factor;
     part.has_pair = entry->down != NULL;
     part.has_dense = entry->diff != NULL || entry->diff_bias != NULL;
     if (part.has_pair) {
-        if (!prepare(loader, entry->down, entry->rank, n_in, SCOPE_TENSOR_NONE, &part.down,
-                     error) ||
-            !prepare(loader, entry->up, n_out, entry->rank, SCOPE_TENSOR_NONE, &part.up, error)) {
-            return FALSE;
-        }
+        prepare(loader, entry->down, entry->rank, n_in, SCOPE_TENSOR_NONE, &part.down);
+        prepare(loader, entry->up, n_out, entry->rank, SCOPE_TENSOR_NONE, &part.up);
     }
     if (part.has_dense) {
         ScopeTensor bias = SCOPE_TENSOR_NONE;
         if (entry->diff_bias != NULL) {
-            bias = scope_tensor_reshape(scope_wan_loader_wrap(loader, entry->diff_bias),
-                                        SCOPE_SHAPE(n_out));
+            bias = scope_layer_loader_wrap(loader, entry->diff_bias);
+            bias = loader->error == NULL ? scope_tensor_reshape(bias, SCOPE_SHAPE(n_out)) : bias;
         }
-        if (!prepare(loader, entry->diff, n_out, n_in, bias, &part.dense, error)) {
-            return FALSE;
-        }
+        prepare(loader, entry->diff, n_out, n_in, bias, &part.dense);
     }
     *ret_part = part;
-    return TRUE;
+    return loader->error == NULL;
 }

@@ -9,7 +9,7 @@
 
 #include "engine/checkpoint/scope-lora-file.h"
 #include "engine/scope-ops.h"
-#include "models/scope-wan-loader.h"
+#include "models/scope-layer-loader.h"
 
 G_BEGIN_DECLS
 
@@ -36,16 +36,14 @@ typedef struct {
  * @weight: (inout): [O, K] HOST; where an adapter changes it, a copy in the host arena, f32 or
  * narrow
  * @options: (inout): bias and scale of @weight; the scale is applied to a changed weight
- * @error: (nullable) set on failure
  *
  * W += sum of scale * (alpha/r * B A + diff), bias += sum of scale * diff_bias; added in f32,
  * rounded once.
- * Thread: loader. Errors: SCOPE_CHECKPOINT_ERROR_MISMATCH.
- * Returns: TRUE, or FALSE with @error set.
+ * Thread: loader. Errors: SCOPE_CHECKPOINT_ERROR_MISMATCH, as the loader's sticky error.
+ * Returns: nothing.
  */
-gboolean scope_lora_merge_apply(const ScopeLoraMerge *merge, ScopeWanLoader *loader,
-                                const char *base, ScopeTensor *weight, ScopeWeightOptions *options,
-                                GError **error);
+void scope_lora_merge_apply(const ScopeLoraMerge *merge, ScopeLayerLoader *loader, const char *base,
+                            ScopeTensor *weight, ScopeWeightOptions *options);
 
 /** ScopeLoraPart: what one adapter adds to one linear at run time. */
 typedef struct {
@@ -66,14 +64,12 @@ typedef struct {
  * @n_out: its rows
  * @n_in: its columns
  * @ret_part: filled when there is a change; @adapter in it is left to the caller
- * @ret_found: whether there is one
- * @error: (nullable) set on failure
  *
- * Thread: loader. Errors: SCOPE_CHECKPOINT_ERROR_MISMATCH, G_IO_ERROR_NO_SPACE.
- * Returns: TRUE, or FALSE with @error set.
+ * Thread: loader. Errors: SCOPE_CHECKPOINT_ERROR_MISMATCH, G_IO_ERROR_NO_SPACE, as the loader's
+ * sticky error.
+ * Returns: TRUE when there is a change; FALSE also after an error.
  */
-gboolean scope_lora_part_load(ScopeWanAdapter *adapter, ScopeWanLoader *loader, const char *base,
-                              int64_t n_out, int64_t n_in, ScopeLoraPart *ret_part,
-                              gboolean *ret_found, GError **error);
+gboolean scope_lora_part_load(ScopeWanAdapter *adapter, ScopeLayerLoader *loader, const char *base,
+                              int64_t n_out, int64_t n_in, ScopeLoraPart *ret_part);
 
 G_END_DECLS

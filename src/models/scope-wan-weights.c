@@ -7,19 +7,13 @@
 
 /* A load in progress. */
 typedef struct {
-    ScopeWanLoader loader;
+    ScopeLayerLoader loader;
     ScopeWanModel *model;
     const ScopeWanLoadOptions *options;
     ScopeContext *cpu; /* for merging and rounding */
     ScopeLoraMerge merge;
     gboolean in_block; /* quantisation is for the linears of blocks */
 } Load;
-
-static char *
-rename_to_diffusers(const char *name, gpointer user_data)
-{
-    return scope_wan_name_to_diffusers(name);
-}
 
 /* -- linears ---------------------------------------------------------------------------------- */
 
@@ -47,35 +41,28 @@ round_to_fp8(Load *load, ScopeTensor *weight, ScopeWeightOptions *options)
     scope_arena_release(cpu->scratch, mark);
 }
 
-static gboolean
-patch_linear(ScopeWanLoader *loader, const char *base, ScopeTensor *weight,
-             ScopeWeightOptions *options, gpointer user_data, GError **error)
+static void
+patch_linear(ScopeLayerLoader *loader, const char *base, ScopeTensor *weight,
+             ScopeWeightOptions *options, gpointer user_data)
 {
     Load *load = user_data;
 
-    if (!scope_lora_merge_apply(&load->merge, loader, base, weight, options, error)) {
-        return FALSE;
-    }
-    if (load->in_block && load->options->quantization == SCOPE_WAN_QUANTIZATION_FP8) {
+    scope_lora_merge_apply(&load->merge, loader, base, weight, options);
+    if (load->in_block && load->options->quantization == SCOPE_WAN_QUANTIZATION_FP8 &&
+        loader->error == NULL) {
         round_to_fp8(load, weight, options);
     }
-    return TRUE;
 }
 
-static gboolean
-load_parts(Load *load, const char *base, int64_t n_out, int64_t n_in, ScopeWanLinear *linear,
-           GError **error)
+static void
+load_parts(Load *load, const char *base, int64_t n_out, int64_t n_in, ScopeWanLinear *linear)
 {
     g_autoptr(GArray) parts = g_array_new(FALSE, FALSE, sizeof(ScopeLoraPart));
 
     for (guint i = 0; i < load->options->n_runtime; i++) {
         ScopeLoraPart part = {0};
-        gboolean found = FALSE;
-        if (!scope_lora_part_load(&load->options->runtime[i], &load->loader, base, n_out, n_in,
-                                  &part, &found, error)) {
-            return FALSE;
-        }
-        if (found) {
+        if (scope_lora_part_load(&load->options->runtime[i], &load->loader, base, n_out, n_in,
+                                 &part)) {
             part.adapter = i;
             g_array_append_val(parts, part);
         }
@@ -85,17 +72,15 @@ load_parts(Load *load, const char *base, int64_t n_out, int64_t n_in, ScopeWanLi
         linear->parts = (ScopeLoraPart *)(void *)g_array_free(g_steal_pointer(&parts), FALSE);
         g_ptr_array_add(load->model->parts, (gpointer)linear->parts);
     }
-    return TRUE;
 }
 
 /* Loads PREFIX.NAME (or NAME). Linears of the main model are targets of adapters. */
-static gboolean
+static void
 load_linear(Load *load, const char *prefix, const char *name, int64_t n_out, int64_t n_in,
-            gboolean is_target, ScopeWanLinear *ret, GError **error)
+            gboolean is_target, ScopeWanLinear *ret)
 {
     g_autofree char *base = prefix != NULL ? g_strconcat(prefix, ".", name, NULL) : g_strdup(name);
     guint n_merged = load->merge.n;
-    gboolean ok;
 
     load->loader.store = load->options->pack ? SCOPE_WEIGHT_STORE_PACK : SCOPE_WEIGHT_STORE_KEEP;
     if (load->in_block && load->options->quantization == SCOPE_WAN_QUANTIZATION_INT8) {
@@ -106,195 +91,171 @@ load_linear(Load *load, const char *prefix, const char *name, int64_t n_out, int
         ret->fp8 = TRUE;
     }
     load->merge.n = is_target ? n_merged : 0;
-    ok = scope_wan_loader_linear(&load->loader, base, n_out, n_in, &ret->weight, error);
+    scope_layer_loader_linear(&load->loader, &ret->weight, base, n_out, n_in,
+                              SCOPE_LAYER_BIAS | SCOPE_LAYER_KERNEL);
     load->merge.n = n_merged;
-    return ok && (!is_target || load_parts(load, base, n_out, n_in, ret, error));
-}
-
-static gboolean
-load_vector(Load *load, const char *prefix, const char *name, int64_t n, ScopeTensor *ret,
-            GError **error)
-{
-    g_autofree char *full = g_strconcat(prefix, ".", name, NULL);
-    const gint64 shape[1] = {n};
-
-    return scope_wan_loader_vector(&load->loader, full, 1, shape, ret, error);
+    if (is_target) {
+        load_parts(load, base, n_out, n_in, ret);
+    }
 }
 
 /* -- blocks ----------------------------------------------------------------------------------- */
 
 /* A modulation is stored as [1, n, D]. */
-static gboolean
-load_modulation(Load *load, const char *name, int64_t n, ScopeTensor *ret, GError **error)
+static ScopeTensor
+load_modulation(Load *load, const char *name, int64_t n)
 {
     int64_t dim = load->model->config.dim;
-    const gint64 shape[3] = {1, n, dim};
-    ScopeTensor stored;
+    ScopeTensor stored =
+        scope_layer_loader_table(&load->loader, NULL, name, SCOPE_SHAPE(1, n, dim));
 
-    if (!scope_wan_loader_vector(&load->loader, name, 3, shape, &stored, error)) {
-        return FALSE;
-    }
-    *ret = scope_tensor_reshape(stored, SCOPE_SHAPE(n, dim));
-    return TRUE;
+    return scope_tensor_is_none(stored) ? stored
+                                        : scope_tensor_reshape(stored, SCOPE_SHAPE(n, dim));
 }
 
-static gboolean
-load_attention(Load *load, const char *prefix, gboolean is_target, ScopeWanAttention *a,
-               GError **error)
+static void
+load_attention(Load *load, const char *prefix, gboolean is_target, ScopeWanAttention *a)
 {
     int64_t dim = load->model->config.dim;
 
-    return load_linear(load, prefix, "q", dim, dim, is_target, &a->q, error) &&
-           load_linear(load, prefix, "k", dim, dim, is_target, &a->k, error) &&
-           load_linear(load, prefix, "v", dim, dim, is_target, &a->v, error) &&
-           load_linear(load, prefix, "o", dim, dim, is_target, &a->o, error) &&
-           load_vector(load, prefix, "norm_q.weight", dim, &a->norm_q, error) &&
-           load_vector(load, prefix, "norm_k.weight", dim, &a->norm_k, error);
+    load_linear(load, prefix, "q", dim, dim, is_target, &a->q);
+    load_linear(load, prefix, "k", dim, dim, is_target, &a->k);
+    load_linear(load, prefix, "v", dim, dim, is_target, &a->v);
+    load_linear(load, prefix, "o", dim, dim, is_target, &a->o);
+    a->norm_q = scope_layer_loader_vector(&load->loader, prefix, "norm_q.weight", dim);
+    a->norm_k = scope_layer_loader_vector(&load->loader, prefix, "norm_k.weight", dim);
 }
 
-static gboolean
-load_block(Load *load, const char *prefix, gboolean is_target, ScopeWanBlock *b, GError **error)
+static void
+load_block(Load *load, const char *prefix, gboolean is_target, ScopeWanBlock *b)
 {
     const ScopeWanConfig *c = &load->model->config;
     g_autofree char *modulation = g_strconcat(prefix, ".modulation", NULL);
     g_autofree char *self_attn = g_strconcat(prefix, ".self_attn", NULL);
     g_autofree char *cross_attn = g_strconcat(prefix, ".cross_attn", NULL);
-    gboolean ok;
 
     load->in_block = TRUE;
-    ok = load_modulation(load, modulation, 6, &b->modulation, error) &&
-         load_attention(load, self_attn, is_target, &b->self_attn, error) &&
-         load_attention(load, cross_attn, is_target, &b->cross_attn, error) &&
-         load_vector(load, prefix, "norm3.weight", c->dim, &b->norm3_weight, error) &&
-         load_vector(load, prefix, "norm3.bias", c->dim, &b->norm3_bias, error) &&
-         load_linear(load, prefix, "ffn.0", c->ffn_dim, c->dim, is_target, &b->ffn_in, error) &&
-         load_linear(load, prefix, "ffn.2", c->dim, c->ffn_dim, is_target, &b->ffn_out, error);
+    b->modulation = load_modulation(load, modulation, 6);
+    load_attention(load, self_attn, is_target, &b->self_attn);
+    load_attention(load, cross_attn, is_target, &b->cross_attn);
+    b->norm3_weight = scope_layer_loader_vector(&load->loader, prefix, "norm3.weight", c->dim);
+    b->norm3_bias = scope_layer_loader_vector(&load->loader, prefix, "norm3.bias", c->dim);
+    load_linear(load, prefix, "ffn.0", c->ffn_dim, c->dim, is_target, &b->ffn_in);
+    load_linear(load, prefix, "ffn.2", c->dim, c->ffn_dim, is_target, &b->ffn_out);
     load->in_block = FALSE;
-    return ok;
 }
 
+/* Tells how far the load is; a refusal becomes its error. Returns: TRUE to go on. */
 static gboolean
-report(Load *load, int n_done, GError **error)
+report(Load *load, int n_done)
 {
     const ScopeWanConfig *c = &load->model->config;
     double ratio = (double)n_done / (c->n_layers + c->n_vace_layers);
 
-    if (load->options->progress != NULL &&
+    if (load->loader.error == NULL && load->options->progress != NULL &&
         !load->options->progress(ratio, load->options->progress_data)) {
-        g_set_error(error, G_IO_ERROR, G_IO_ERROR_CANCELLED, "loading %s was cancelled",
-                    scope_checkpoint_get_path(load->model->weights));
-        return FALSE;
+        g_set_error(&load->loader.error, G_IO_ERROR, G_IO_ERROR_CANCELLED,
+                    "loading %s was cancelled", scope_checkpoint_get_path(load->model->weights));
     }
-    return TRUE;
+    return load->loader.error == NULL;
 }
 
 /* A vector per place of a square picture, which only our own small model has. */
-static gboolean
-load_places(Load *load, GError **error)
+static void
+load_places(Load *load)
 {
+    static const char name[] = "position_embedding";
+    ScopeLayerLoader *loader = &load->loader;
     ScopeWanModel *m = load->model;
-    const ScopeCheckpointTensor *stored = scope_checkpoint_find(m->weights, "position_embedding");
-    const gint64 any[3] = {1, -1, m->config.dim};
     ScopeTensor table;
-    int64_t side = 1;
+    int64_t n, side = 1;
 
     m->places = SCOPE_TENSOR_NONE;
-    if (stored == NULL) {
-        return TRUE;
+    if (!scope_layer_loader_has(loader, NULL, name)) {
+        return;
     }
-    if (scope_checkpoint_require(m->weights, "position_embedding", 3, any, error) == NULL) {
-        return FALSE;
-    }
-    while (side * side < stored->shape[1]) {
+    n = scope_layer_loader_dim(loader, NULL, name, 1);
+    while (side * side < n) {
         side++;
     }
-    if (side * side != stored->shape[1]) {
-        g_set_error(error, SCOPE_WAN_ERROR, SCOPE_WAN_ERROR_CONFIG,
-                    "%s: position_embedding has %" G_GINT64_FORMAT
-                    " places, expected a square number",
-                    stored->file, stored->shape[1]);
-        return FALSE;
+    if (side * side != n && loader->error == NULL) {
+        g_set_error(&loader->error, SCOPE_WAN_ERROR, SCOPE_WAN_ERROR_CONFIG,
+                    "%s: %s has %" G_GINT64_FORMAT " places, expected a square number",
+                    scope_checkpoint_get_path(m->weights), name, n);
     }
-    if (!load_modulation(load, "position_embedding", side * side, &table, error)) {
-        return FALSE;
+    table = load_modulation(load, name, n);
+    if (!scope_tensor_is_none(table)) {
+        m->places = scope_tensor_reshape(table, SCOPE_SHAPE(1, side, side, m->config.dim));
     }
-    m->places = scope_tensor_reshape(table, SCOPE_SHAPE(1, side, side, m->config.dim));
-    return TRUE;
 }
 
 /* What the sum of the prompt's rows adds to the time embedding; as rare as the places. */
-static gboolean
-load_pooled(Load *load, GError **error)
+static void
+load_pooled(Load *load)
 {
     ScopeWanModel *m = load->model;
-    const gint64 shape[2] = {m->config.dim, m->config.text_dim};
 
     m->pooled_embedding = SCOPE_TENSOR_NONE;
-    return scope_checkpoint_find(m->weights, "pooled_embedding.weight") == NULL ||
-           scope_wan_loader_vector(&load->loader, "pooled_embedding.weight", 2, shape,
-                                   &m->pooled_embedding, error);
+    if (scope_layer_loader_has(&load->loader, NULL, "pooled_embedding.weight")) {
+        m->pooled_embedding =
+            scope_layer_loader_table(&load->loader, NULL, "pooled_embedding.weight",
+                                     SCOPE_SHAPE(m->config.dim, m->config.text_dim));
+    }
 }
 
-static gboolean
-load_main(Load *load, GError **error)
+static void
+load_main(Load *load)
 {
     ScopeWanModel *m = load->model;
     const ScopeWanConfig *c = &m->config;
-    int64_t area = SCOPE_WAN_PATCH * SCOPE_WAN_PATCH;
+    int64_t area = SCOPE_WAN_PATCH * SCOPE_WAN_PATCH, d = c->dim;
 
-    if (!load_linear(load, NULL, "patch_embedding", c->dim, c->in_dim * area, FALSE,
-                     &m->patch_embedding, error) ||
-        !load_places(load, error) || !load_pooled(load, error) ||
-        !load_linear(load, NULL, "text_embedding.0", c->dim, c->text_dim, TRUE, &m->text_in,
-                     error) ||
-        !load_linear(load, NULL, "text_embedding.2", c->dim, c->dim, TRUE, &m->text_out, error) ||
-        !load_linear(load, NULL, "time_embedding.0", c->dim, c->freq_dim, TRUE, &m->time_in,
-                     error) ||
-        !load_linear(load, NULL, "time_embedding.2", c->dim, c->dim, TRUE, &m->time_out, error) ||
-        !load_linear(load, NULL, "time_projection.1", 6 * c->dim, c->dim, TRUE, &m->time_projection,
-                     error) ||
-        !load_modulation(load, "head.modulation", 2, &m->head_modulation, error) ||
-        !load_linear(load, NULL, "head.head", c->out_dim * area, c->dim, TRUE, &m->head, error)) {
-        return FALSE;
-    }
+    load_linear(load, NULL, "patch_embedding", d, c->in_dim * area, FALSE, &m->patch_embedding);
+    load_places(load);
+    load_pooled(load);
+    load_linear(load, NULL, "text_embedding.0", d, c->text_dim, TRUE, &m->text_in);
+    load_linear(load, NULL, "text_embedding.2", d, d, TRUE, &m->text_out);
+    load_linear(load, NULL, "time_embedding.0", d, c->freq_dim, TRUE, &m->time_in);
+    load_linear(load, NULL, "time_embedding.2", d, d, TRUE, &m->time_out);
+    load_linear(load, NULL, "time_projection.1", 6 * d, d, TRUE, &m->time_projection);
+    m->head_modulation = load_modulation(load, "head.modulation", 2);
+    load_linear(load, NULL, "head.head", c->out_dim * area, d, TRUE, &m->head);
     for (int i = 0; i < c->n_layers; i++) {
         g_autofree char *prefix = g_strdup_printf("blocks.%d", i);
-        if (!load_block(load, prefix, TRUE, &m->blocks[i], error) || !report(load, i + 1, error)) {
-            return FALSE;
+        load_block(load, prefix, TRUE, &m->blocks[i]);
+        if (!report(load, i + 1)) {
+            return;
         }
     }
-    return TRUE;
 }
 
 /* Context blocks carry the published names in every layout and are no target of adapters. */
-static gboolean
-load_vace(Load *load, GError **error)
+static void
+load_vace(Load *load)
 {
     ScopeWanModel *m = load->model;
     const ScopeWanConfig *c = &m->config;
     int64_t area = SCOPE_WAN_PATCH * SCOPE_WAN_PATCH;
 
     if (c->n_vace_layers == 0) {
-        return TRUE;
+        return;
     }
     load->loader.checkpoint = m->vace_weights;
     load->loader.rename = NULL;
-    if (!load_linear(load, NULL, "vace_patch_embedding", c->dim, c->vace_in_dim * area, FALSE,
-                     &m->vace_patch_embedding, error)) {
-        return FALSE;
-    }
+    load_linear(load, NULL, "vace_patch_embedding", c->dim, c->vace_in_dim * area, FALSE,
+                &m->vace_patch_embedding);
     for (int i = 0; i < c->n_vace_layers; i++) {
         g_autofree char *prefix = g_strdup_printf("vace_blocks.%d", i);
         ScopeWanVaceBlock *b = &m->vace_blocks[i];
-        if (!load_block(load, prefix, FALSE, &b->block, error) ||
-            (i == 0 &&
-             !load_linear(load, prefix, "before_proj", c->dim, c->dim, FALSE, &b->before, error)) ||
-            !load_linear(load, prefix, "after_proj", c->dim, c->dim, FALSE, &b->after, error) ||
-            !report(load, c->n_layers + i + 1, error)) {
-            return FALSE;
+        load_block(load, prefix, FALSE, &b->block);
+        if (i == 0) {
+            load_linear(load, prefix, "before_proj", c->dim, c->dim, FALSE, &b->before);
+        }
+        load_linear(load, prefix, "after_proj", c->dim, c->dim, FALSE, &b->after);
+        if (!report(load, c->n_layers + i + 1)) {
+            return;
         }
     }
-    return TRUE;
 }
 
 /* -- files ------------------------------------------------------------------------------------ */
@@ -354,11 +315,6 @@ scope_wan_model_load(ScopeContext *ctx, const ScopeWanLoadOptions *options, GErr
         return NULL;
     }
     Load load = {
-        .loader = {.ctx = ctx,
-                   .arena = model->arena,
-                   .host = model->host,
-                   .checkpoint = model->weights,
-                   .patch = patch_linear},
         .model = model,
         .options = options,
         .cpu = cpu,
@@ -367,12 +323,16 @@ scope_wan_model_load(ScopeContext *ctx, const ScopeWanLoadOptions *options, GErr
                   .n = options->n_merged,
                   .narrow = options->merge_narrow},
     };
+    scope_layer_loader_init(&load.loader, model->weights, ctx, model->arena);
+    load.loader.host = model->host;
+    load.loader.patch = patch_linear;
     load.loader.patch_data = &load;
     if (scope_wan_name_is_diffusers(model->weights)) {
-        load.loader.rename = rename_to_diffusers;
+        load.loader.rename = scope_wan_name_to_diffusers;
     }
-    if (!load_main(&load, error) || !load_vace(&load, error) ||
-        !scope_context_synchronize(ctx, error)) {
+    load_main(&load);
+    load_vace(&load);
+    if (!scope_layer_loader_finish(&load.loader, error) || !scope_context_synchronize(ctx, error)) {
         return NULL;
     }
     return g_steal_pointer(&model);

@@ -175,6 +175,14 @@ def timeline():
         video = read(generate(folder, "a.y4m", "--prompt-file", path))
         assert video.startswith(b"YUV4MPEG2 W80 H64 "), video[:40]
         assert video.count(b"FRAME\n") == 12, video.count(b"FRAME\n")
+        with open(path, encoding="utf-8") as file:
+            changing = json.load(file)
+        changing["parameterChanges"] = [{"time": 0.2, "values": {"palette": "ice", "speed": "x"}}]
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(changing, file)
+        frames = read(generate(folder, "c.y4m", "--prompt-file", path)).split(b"FRAME\n")[1:]
+        same = [a == b for a, b in zip(frames, video.split(b"FRAME\n")[1:])]
+        assert same == 6 * [True] + 6 * [False], same
         with open(path, "w", encoding="utf-8") as file:
             file.write("{}")
         result = scope("generate", "--prompt-file", path, "-o", os.path.join(folder, "b.y4m"))

@@ -57,6 +57,27 @@ test_current_version(void)
 }
 
 static void
+test_changes(void)
+{
+    g_autoptr(ScopeTimeline) timeline =
+        parse("{\"prompts\":[{\"startTime\":0,\"endTime\":9,\"text\":\"a\"}],\"parameterChanges\":["
+              "{\"time\":4,\"values\":{\"noise_scale\":0.5,\"paused\":true}},"
+              "{\"time\":0,\"values\":{\"noise_scale\":0.1,\"base_seed\":3}}]}");
+    JsonObject *message = json_object_new();
+
+    g_assert_null(scope_timeline_add_changes(timeline, 4, 9, NULL));
+    json_object_set_int_member(message, "x", 1);
+    message = scope_timeline_add_changes(timeline, -1, 4, message);
+    g_assert_cmpuint(json_object_get_size(message), ==, 3);
+    g_assert_cmpfloat(json_object_get_double_member(message, "noise_scale"), ==, 0.5);
+    json_object_unref(message);
+    message = scope_timeline_add_changes(timeline, -1, 0, NULL);
+    g_assert_cmpfloat(json_object_get_double_member(message, "noise_scale"), ==, 0.1);
+    g_assert_cmpint(json_object_get_int_member(message, "base_seed"), ==, 3);
+    json_object_unref(message);
+}
+
+static void
 test_old_text(void)
 {
     g_autoptr(ScopeTimeline) timeline =
@@ -149,6 +170,9 @@ test_broken(void)
         {"{\"prompts\":[{\"startTime\":0,\"endTime\":1,\"text\":\"a\",\"transitionSteps\":1.5}]}",
          "transitionSteps"},
         {"{\"prompts\":[\"a\"]}\n{\"prompts\":", "entry 2"},
+        {"{\"prompts\":[],\"parameterChanges\":[{\"time\":-1,\"values\":{}}]}",
+         "parameter change 1: `time`"},
+        {"{\"prompts\":[],\"parameterChanges\":[{\"time\":1}]}", "no object `values`"},
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -169,6 +193,7 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/timeline/current-version", test_current_version);
+    g_test_add_func("/timeline/changes", test_changes);
     g_test_add_func("/timeline/old-text", test_old_text);
     g_test_add_func("/timeline/workflow", test_workflow);
     g_test_add_func("/timeline/lines", test_lines);

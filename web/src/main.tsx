@@ -6,6 +6,7 @@ import { App } from './features/shell/App';
 import { lifecycle, startController } from './state/controller';
 import { exposeState } from './state/expose';
 import { watchLogs } from './state/logs';
+import { startPlayer } from './state/player';
 import { boot, watchHealth } from './state/server';
 import { flushSettings } from './state/settings';
 import { watchCameras } from './state/source';
@@ -13,6 +14,7 @@ import './styles.css';
 
 exposeState();
 startController();
+startPlayer();
 watchHealth((time) => lifecycle.serverStartTime(time));
 watchCameras();
 window.addEventListener('pagehide', flushSettings);

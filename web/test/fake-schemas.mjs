@@ -101,6 +101,19 @@ export const MINI = schema(
   },
 );
 
+/** A plugin's pipeline that takes files of the server. */
+export const COLLAGE = schema(
+  'collage',
+  'Collage',
+  'Pictures and a sound of your own.',
+  {
+    backdrop: { anyOf: [{ type: 'string' }, { type: 'null' }], default: null, description: 'Backdrop', ui: live(1, { component: 'image' }) },
+    music: { anyOf: [{ type: 'string' }, { type: 'null' }], default: null, ui: load(2, { component: 'audio', label: 'Music' }) },
+    images: { anyOf: [{ type: 'array', items: { type: 'string' }, maxItems: 2 }, { type: 'null' }], default: null },
+  },
+  { supported_modes: ['text'], default_mode: 'text', plugin_name: 'collage' },
+);
+
 const automata = schema(
   'cellular-automata',
   'Cellular Automata',

@@ -102,6 +102,8 @@ export async function startFakeServer(dist) {
     ],
     assets: [{ name: 'hills', path: '/srv/assets/hills.png', size_mb: 0.4, folder: null, type: 'image', created_at: 1 }],
     uploads: [],
+    /** Names and sizes of the assets that were asked for. */
+    served: [],
     metrics: '',
     pipeline: 'not_loaded',
     polls: 0,
@@ -131,6 +133,7 @@ export async function startFakeServer(dist) {
       return send(200, asset);
     }
     if (url.pathname.startsWith('/api/v1/assets/')) {
+      state.served.push(decodeURIComponent(url.pathname.slice('/api/v1/assets/'.length)) + url.search);
       response.writeHead(200, { 'Content-Type': 'image/svg+xml' });
       return response.end(PICTURE);
     }

@@ -28,6 +28,7 @@ export function formatGib(gib: number): string {
 
 /** Seconds per frame, or frames per second where that reads better. */
 export function formatPace(secondsPerFrame: number): string {
+  if (secondsPerFrame >= 120) return `${Math.round(secondsPerFrame / 60)} min per frame`;
   if (secondsPerFrame >= 10) return `${Math.round(secondsPerFrame)} s per frame`;
   if (secondsPerFrame >= 0.5) return `${Math.round(secondsPerFrame * 10) / 10} s per frame`;
   return `${Math.round(1 / secondsPerFrame)} frames per second`;

@@ -4,7 +4,17 @@
 import type { NumberRules } from './numbers';
 import type { ConfigSchema, Mode, PipelineSchema, SchemaProperty } from '../session/types';
 
-export type FieldKind = 'toggle' | 'slider' | 'stepper' | 'select' | 'text' | 'list' | 'json';
+export type FieldKind =
+  | 'toggle'
+  | 'slider'
+  | 'stepper'
+  | 'select'
+  | 'text'
+  | 'list'
+  /** The path of one file on the server, or a list of them; the component says of which type. */
+  | 'asset'
+  | 'assets'
+  | 'json';
 export type Component =
   | 'vace'
   | 'lora'
@@ -28,6 +38,8 @@ export interface Field {
   nullable: boolean;
   rules: NumberRules;
   options: unknown[];
+  /** Of a list of files. */
+  itemsMax: number | null;
   default: unknown;
 }
 
@@ -66,6 +78,7 @@ const RUNTIME_KEYS: ReadonlySet<string> = new Set([
 
 /** The seed counts from the next cache reset on, where there is a cache to reset. */
 function actsAtOnce(key: string, schema: ConfigSchema): boolean {
+  if (key === IMAGES) return true;
   if (key === 'base_seed') return schema.properties?.['manage_cache']?.ui !== undefined;
   return RUNTIME_KEYS.has(key);
 }
@@ -102,8 +115,23 @@ export function words(key: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-function kindOf(property: SchemaProperty, options: unknown[], schema: ConfigSchema): FieldKind {
+/** Components that are a picker for one field. */
+const PICKERS: readonly string[] = ['image', 'audio'];
+/** A list of pictures that every plugin may declare, with or without hints for the page. */
+const IMAGES = 'images';
+
+function kindOf(
+  property: SchemaProperty,
+  options: unknown[],
+  component: string | null,
+  schema: ConfigSchema,
+): FieldKind {
   if (options.length > 0) return 'select';
+  if (component !== null && PICKERS.includes(component)) {
+    const items = property.items ? resolveProperty(property.items, schema).property : null;
+    if (property.type === 'string') return 'asset';
+    if (property.type === 'array' && items?.type === 'string') return 'assets';
+  }
   switch (property.type) {
     case 'boolean':
       return 'toggle';
@@ -134,30 +162,32 @@ function rulesOf(property: SchemaProperty, step: number | null): NumberRules {
 export function toField(key: string, raw: SchemaProperty, schema: ConfigSchema): Field {
   const { property, nullable } = resolveProperty(raw, schema);
   const ui = raw.ui ?? {};
+  const component = ui.component ?? (key === IMAGES ? 'image' : null);
   const options = property.enum ?? (property.const === undefined ? [] : [property.const]);
-  const kind = kindOf(property, options, schema);
+  const kind = kindOf(property, options, component, schema);
   const numeric =
     kind === 'list' && property.items
       ? rulesOf(resolveProperty(property.items, schema).property, ui.step ?? null)
       : rulesOf(property, ui.step ?? null);
   const description = raw.description ?? property.description ?? '';
-  const component = ui.component ?? null;
   const sentence = description.replace(/\.$/, '');
   const short = sentence !== '' && sentence.length <= LABEL_MAX ? sentence : null;
-  const label = ui.label ?? (component === null ? short : null) ?? raw.title ?? words(key);
+  const shared = component !== null && COMPONENTS.includes(component);
+  const label = ui.label ?? (shared ? null : short) ?? raw.title ?? words(key);
   return {
     key,
     label,
     help: sentence === label ? '' : description,
     unit: ui.unit ?? null,
     kind,
-    category: ui.category === 'input' ? 'input' : 'configuration',
+    category: (ui.category ?? (key === IMAGES ? 'input' : null)) === 'input' ? 'input' : 'configuration',
     load: !actsAtOnce(key, schema) && ui.is_load_param !== false,
     order: ui.order ?? 999,
     component,
     nullable,
     rules: numeric,
     options: nullable && options.length > 0 ? [null, ...options] : options,
+    itemsMax: property.maxItems ?? null,
     default: raw.default ?? null,
   };
 }
@@ -166,8 +196,8 @@ export function toField(key: string, raw: SchemaProperty, schema: ConfigSchema):
 export function visibleFields(schema: PipelineSchema, mode: Mode): Field[] {
   const config = schema.config_schema ?? {};
   return Object.entries(config.properties ?? {})
-    .filter(([, property]) => {
-      if (!property.ui) return false;
+    .filter(([key, property]) => {
+      if (!property.ui) return key === IMAGES;
       const modes = property.ui.modes ?? [];
       return modes.length === 0 || modes.includes(mode);
     })

@@ -6,7 +6,7 @@
 import type { Values } from './types';
 
 export const INTERVAL_MS = 34;
-/** A value the server has not refused for this long counts as accepted. */
+/** A value that another followed and the server has not refused for this long counts as accepted. */
 export const ACCEPT_MS = 2_000;
 
 export interface Sink {
@@ -79,11 +79,14 @@ export class Outbox {
     return this.accepted.get(key);
   }
 
+  /** The newest value never counts as accepted: a server that is busy refuses late. */
   private settle(key: string): void {
     const list = this.recent.get(key);
     if (!list) return;
     const limit = this.now() - ACCEPT_MS;
-    while (list[0] && list[0].at <= limit) this.accepted.set(key, list.shift()?.value);
+    while (list.length > 1 && list[0] && list[0].at <= limit) {
+      this.accepted.set(key, list.shift()?.value);
+    }
   }
 
   private remember(values: Values): void {

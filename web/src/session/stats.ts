@@ -111,6 +111,12 @@ export function formatFps(fps: number | null): string {
   return fps === null || fps <= 0 ? 'n/a' : fps.toFixed(1);
 }
 
+/** With its unit. */
+export function formatRate(fps: number | null): string {
+  const text = formatFps(fps);
+  return text === 'n/a' ? text : `${text} fps`;
+}
+
 export function formatLatency(ms: number | null): string {
   if (ms === null) return 'n/a';
   return ms < 1 ? '< 1 ms' : `${Math.round(ms)} ms`;

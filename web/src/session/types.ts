@@ -45,6 +45,7 @@ export interface SchemaProperty {
   enum?: unknown[];
   const?: unknown;
   items?: SchemaProperty;
+  maxItems?: number;
   anyOf?: SchemaProperty[];
   $ref?: string;
   ui?: UiHints;

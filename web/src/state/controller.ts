@@ -11,7 +11,9 @@ import {
   remember,
   transitionDefaults,
   transitionSteps,
+  type PromptSettings,
 } from '../schema/prompts';
+import type { TimelineSettings } from '../schema/timeline';
 import { loadParams, modeOf, runtimeValues, sameValue, valueOf } from '../schema/values';
 import { httpClient } from '../session/client';
 import { PeerConnection } from '../session/connection';
@@ -35,8 +37,8 @@ import {
 import { useSession } from './session';
 import { addFigures, clearFigures, readServerFigures } from './figures';
 import { prepare } from './preflight';
+import { beginRecording, recordChange, recordPrompts } from './recorder';
 import { acquireTrack, onFileSize, onTrack } from './source';
-import { addMoment, beginTimeline, exportTimeline } from './timeline';
 import { notify } from './toasts';
 
 const outbox = new Outbox();
@@ -75,6 +77,29 @@ export function currentPlan(): Plan {
 
 export function currentChain(): ChainNode[] {
   return chosenPipeline() ? chainOf(planInput()) : [];
+}
+
+export function mainNode(): ChainNode | null {
+  return currentChain().find((node) => node.role === 'main') ?? null;
+}
+
+/** What a session that begins now is made with, for its recording. */
+function settingsNow(): TimelineSettings {
+  const node = mainNode();
+  if (!node) return { pipelineId: null, mode: null, values: {}, loras: [] };
+  const { schema, mode } = node;
+  const keys = visibleFields(schema, mode)
+    .filter((field) => field.kind !== 'json')
+    .map((field) => field.key);
+  const values = Object.fromEntries(keys.map((key) => [key, valueFor(schema, mode, key)]));
+  const loras = schema.supports_lora ? (useSettings.getState().loras[schema.id] ?? []) : [];
+  return { pipelineId: schema.id, mode, values, loras };
+}
+
+/** Tells the chain's main pipeline, and the recording. */
+function tell(values: Values): void {
+  outbox.set(values);
+  recordChange(values);
 }
 
 function onMessage(message: ServerMessage): void {
@@ -161,7 +186,7 @@ export const lifecycle = new Lifecycle({
   onLoaded: (items, status) => {
     const texts = items ? activePrompts(useSettings.getState().prompts.items) : [];
     useSettings.setState((data) => ({ history: remember(data.history, texts) }));
-    if (items) beginTimeline({ prompts: texts, steps: 0, method: null });
+    if (items && !useSession.getState().loaded) beginRecording(texts, settingsNow());
     useSession.setState({
       loaded: items,
       applied: texts,
@@ -220,10 +245,9 @@ function sendRuntime(node: ChainNode, values: Values): void {
   load.add('vace_enabled').add('height').add('width');
   const runtime = Object.entries(values).filter(([key]) => !load.has(key));
   if (runtime.length === 0) return;
-  outbox.set(
-    Object.fromEntries(runtime.map(([key, value]) => [wireName(key), value])),
-    node.role === 'main' ? null : node.nodeId,
-  );
+  const message = Object.fromEntries(runtime.map(([key, value]) => [wireName(key), value]));
+  if (node.role === 'main') tell(message);
+  else outbox.set(message, node.nodeId);
 }
 
 /** Back to the defaults: named fields, or all of the node. */
@@ -236,7 +260,7 @@ export function resetValues(node: ChainNode, keys?: readonly string[]): void {
 }
 
 export function resetCache(): void {
-  outbox.set({ reset_cache: true });
+  tell({ reset_cache: true });
 }
 
 const SEED_END = 2 ** 31;
@@ -266,7 +290,7 @@ export function changeLoras(pipelineId: string, loras: Lora[], send: boolean): v
   if (!send || !isLive(lifecycle.state.phase)) return;
   const loaded = loadedLoras(pipelineId);
   const message = scaleMessage(loras.filter((lora) => isLiveLora(loaded, lora.path)));
-  if (message) outbox.set(message);
+  if (message) tell(message);
 }
 
 function imagesOf(pipelineId: string): Images {
@@ -280,19 +304,25 @@ export function changeReferences(pipelineId: string, references: string[]): void
 }
 
 export function sendReferences(pipelineId: string): void {
-  if (isLive(lifecycle.state.phase)) outbox.set(referenceMessage(imagesOf(pipelineId)));
+  if (isLive(lifecycle.state.phase)) tell(referenceMessage(imagesOf(pipelineId)));
 }
 
 /** Makes the next chunk begin or end with the chosen pictures. */
 export function sendFrames(pipelineId: string): void {
   const message = frameMessage(imagesOf(pipelineId));
-  if (message && isLive(lifecycle.state.phase)) outbox.set(message);
+  if (message && isLive(lifecycle.state.phase)) tell(message);
 }
 
-/** Sends the prompts as set now; nothing happens without a session or without a text. */
-export function submitPrompts(how: 'transition' | 'cut' = 'transition'): void {
+/**
+ * Sends the prompts as set now; nothing happens without a session or without a text. `own` replaces
+ * what is set on the page for this time.
+ */
+export function submitPrompts(
+  how: 'transition' | 'cut' = 'transition',
+  own: Partial<PromptSettings> = {},
+): void {
   const schema = chosenPipeline();
-  const { prompts } = useSettings.getState();
+  const prompts = { ...useSettings.getState().prompts, ...own };
   const texts = activePrompts(prompts.items);
   if (!schema || texts.length === 0 || !useSession.getState().loaded) return;
   const defaults = transitionDefaults(schema, chosenMode(schema));
@@ -302,19 +332,9 @@ export function submitPrompts(how: 'transition' | 'cut' = 'transition'): void {
   outbox.set(message);
   const steps = how === 'cut' ? 0 : transitionSteps(prompts, defaults);
   const method = steps > 0 ? (prompts.temporal ?? defaults.method) : null;
-  addMoment({ prompts: texts, steps, method });
+  recordPrompts({ prompts: texts, steps, method });
   useSession.setState({ applied: texts });
   useSettings.setState((data) => ({ history: remember(data.history, texts) }));
-}
-
-/** Writes the session's prompts and settings to a timeline file. */
-export function saveTimeline(): void {
-  const schema = chosenPipeline();
-  if (!schema) return;
-  const mode = chosenMode(schema);
-  const keys = Object.keys(schema.config_schema?.properties ?? {});
-  const values = Object.fromEntries(keys.map((key) => [key, valueFor(schema, mode, key)]));
-  exportTimeline({ pipelineId: schema.id, mode, values });
 }
 
 export function sendController(state: ControllerState): void {

@@ -7,6 +7,7 @@ import { chosenPipeline, currentPlan, lifecycle } from './controller';
 import { countChanges } from './hooks';
 import { useServer } from './server';
 import { useSession } from './session';
+import { useTimeline } from './timeline';
 
 export interface UiState {
   phase: Phase;
@@ -23,6 +24,7 @@ export interface UiState {
   pending: number;
   fieldErrors: Record<string, string>;
   stats: Stats;
+  timeline: { name: string; blocks: number; changes: number; playing: boolean; position: number } | null;
 }
 
 declare global {
@@ -35,6 +37,7 @@ function state(): UiState {
   const session = useSession.getState();
   const pipeline = chosenPipeline();
   const plan = pipeline ? currentPlan() : null;
+  const { timeline, name, playing, position } = useTimeline.getState();
   return {
     phase: session.state.phase,
     stage: session.state.stage,
@@ -49,6 +52,13 @@ function state(): UiState {
     pending: session.loaded && plan ? countChanges(session.loaded, plan.items) : 0,
     fieldErrors: session.fieldErrors,
     stats: session.stats,
+    timeline: timeline && {
+      name,
+      blocks: timeline.blocks.length,
+      changes: timeline.changes.length,
+      playing,
+      position,
+    },
   };
 }
 

@@ -13,6 +13,7 @@ export interface ViewSettings {
   stats: boolean;
   /** The statistics panel. */
   figures: boolean;
+  timeline: boolean;
   logs: boolean;
   leftOpen: boolean;
   rightOpen: boolean;
@@ -56,7 +57,16 @@ export const DEFAULT_SETTINGS: SettingsData = {
   },
   history: [],
   source: { kind: 'file', deviceId: null, sample: 'orbit' },
-  view: { stats: false, figures: false, logs: false, leftOpen: true, rightOpen: true, leftWidth: null, rightWidth: null },
+  view: {
+    stats: false,
+    figures: false,
+    timeline: false,
+    logs: false,
+    leftOpen: true,
+    rightOpen: true,
+    leftWidth: null,
+    rightWidth: null,
+  },
 };
 
 const STORAGE_KEY = 'scope.settings.v1';

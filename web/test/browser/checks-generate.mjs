@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Checks of the controls of generative pipelines: what each sends, and what it says when it cannot.
 import assert from 'node:assert/strict';
-import { MINI, SCHEMAS } from '../fake-schemas.mjs';
+import { COLLAGE, MINI, SCHEMAS } from '../fake-schemas.mjs';
 import { axe, id, message, messages, open, phase, state, stream } from './page.mjs';
 
 const DREAMER = { pipelineId: 'dreamer' };
@@ -150,6 +150,39 @@ export const CHECKS = {
     await message(page, (entry) => entry.vace_context_scale === 2, 'strength');
   },
 
+  'files of the server for fields of a schema: a picture, a sound, a list of pictures': async ({ page, fake }) => {
+    fake.state.schemas = { ...SCHEMAS, collage: COLLAGE };
+    const asset = (type, folder, name) => ({ name: name.split('.')[0], path: `/srv/assets/${folder ? `${folder}/` : ''}${name}`, size_mb: 1, folder, type, created_at: 1 });
+    fake.state.assets = [asset('image', 'trips/alps', 'peak.png'), asset('image', null, 'hills.png'), asset('audio', 'loops', 'rain.wav')];
+    await open(page, fake, { pipelineId: 'collage' });
+    await id(page, 'picture-backdrop').getByRole('button').click();
+    await id(page, 'media-picker').getByTitle('peak').click();
+    await id(page, 'field-music').getByRole('button', { name: 'Choose Music' }).click();
+    await axe(page);
+    await id(page, 'media-picker').getByTitle('rain').click();
+    await id(page, 'picture-images-0').getByRole('button').click();
+    await id(page, 'media-picker').getByTitle('hills').click();
+    await stream(page);
+    assert.equal(fake.state.loads[0].pipelines[0].load_params.music, '/srv/assets/loops/rain.wav');
+    const { backdrop, images } = fake.state.offers[0].initialParameters;
+    assert.deepEqual([backdrop, images], ['/srv/assets/trips/alps/peak.png', ['/srv/assets/hills.png']]);
+    await id(page, 'picture-images-1').getByRole('button').click();
+    await id(page, 'media-picker').getByTitle('peak').click();
+    await message(page, (entry) => String(entry.images) === '/srv/assets/hills.png,/srv/assets/trips/alps/peak.png', 'two pictures');
+    assert.equal(await id(page, 'picture-images-2').count(), 0);
+    const before = (await messages(page)).length;
+    await id(page, 'picture-images-send').click();
+    await page.waitForFunction((count) => window.__peer.messages.length > count, before);
+    await page.getByRole('button', { name: 'Remove Backdrop' }).click();
+    await message(page, (entry) => entry.backdrop === null, 'no backdrop');
+    // A page that starts anew knows only the path, and shows the same picture.
+    fake.state.served.length = 0;
+    await page.reload();
+    await page.getByRole('img', { name: 'peak.png' }).waitFor();
+    await page.waitForFunction(() => document.querySelector('img[alt="peak.png"]').naturalWidth > 0);
+    assert.ok(fake.state.served.includes('trips/alps/peak.png?thumbnail=192'), String(fake.state.served));
+  },
+
   'what a generative pipeline lacks is told with the reason': async ({ page, fake }) => {
     fake.state.schemas = { mini: MINI, ...SCHEMAS };
     await open(page, fake);
@@ -229,15 +262,6 @@ export const CHECKS = {
     const stage = id(page, 'stage-dreamer');
     await stage.getByText('Denoising, step 1').waitFor();
     await stage.getByText('300 ms').waitFor();
-  },
-
-  'a timeline file brings its prompts': async ({ page, fake }) => {
-    await open(page, fake, DREAMER);
-    const file = (text) => ({ name: 'timeline.json', mimeType: 'application/json', buffer: Buffer.from(text) });
-    await id(page, 'timeline-file').setInputFiles(file('{"prompts":[{"text":"one"},{"text":"two"}]}'));
-    await page.waitForFunction(() => document.querySelector('[data-testid=prompt-input-0]').value === 'one');
-    await id(page, 'timeline-file').setInputFiles(file('['));
-    await id(page, 'toast').filter({ hasText: 'timeline.json was not imported' }).waitFor();
   },
 
   'accessible: blend, pictures and picker': async ({ page, fake }) => {

@@ -5,6 +5,7 @@
   const realFetch = window.fetch.bind(window);
   const peers = [];
   const messages = [];
+  const positions = [];
 
   function picture() {
     const canvas = document.createElement('canvas');
@@ -45,18 +46,23 @@
     peers.push(peer);
     pc.ondatachannel = (event) => {
       peer.channel = event.channel;
-      event.channel.onmessage = (message) => messages.push(JSON.parse(message.data));
+      event.channel.onmessage = (message) => {
+        messages.push(JSON.parse(message.data));
+        positions.push(window.__ui.state().timeline?.position ?? null);
+      };
     };
     await pc.setRemoteDescription({ type: 'offer', sdp });
     const video = pc.getTransceivers().find((t) => t.receiver.track.kind === 'video');
     video.direction = 'sendrecv';
     await video.sender.replaceTrack(picture());
+    // Both peers are in this page: whichever candidate comes first reaches the other.
+    const candidate = new Promise((resolve) => {
+      pc.onicecandidate = resolve;
+    });
     await pc.setLocalDescription(await pc.createAnswer());
-    if (pc.iceGatheringState !== 'complete') {
-      await new Promise((resolve) => {
-        pc.onicegatheringstatechange = () => pc.iceGatheringState === 'complete' && resolve();
-      });
-    }
+    window.__peer.step = 'gathers candidates';
+    await candidate;
+    window.__peer.step = 'answered';
     return pc.localDescription.sdp;
   }
 
@@ -73,12 +79,17 @@
     }
     if (!isOffer || !response.ok) return response;
     const { sessionId } = await response.json();
+    window.__peer.step = 'answers';
     const sdp = await answer(JSON.parse(options.body).sdp);
     return new Response(JSON.stringify({ sdp, type: 'answer', sessionId }), { status: 200 });
   };
 
   window.__peer = {
     messages,
+    /** Where the timeline was when each of them came. */
+    positions,
+    /** What became of the last offer, for the message of a check that fails. */
+    step: 'no offer',
     refuse: false,
     send: (message) => peers.at(-1).channel.send(JSON.stringify(message)),
     drop: () => peers.at(-1).pc.close(),

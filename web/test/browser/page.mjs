@@ -21,7 +21,8 @@ export const state = (page) => page.evaluate(() => window.__ui.state());
 export async function phase(page, wanted) {
   await page.waitForFunction((name) => window.__ui.state().phase === name, wanted).catch(async (error) => {
     const { phase: now, error: card, reconnect, sessionId } = await state(page);
-    assert.fail(`no phase ${wanted}: ${error.message} It is ${JSON.stringify({ now, card, reconnect, sessionId })}`);
+    const peer = await page.evaluate(() => window.__peer.step);
+    assert.fail(`no phase ${wanted}: ${error.message} It is ${JSON.stringify({ now, card, reconnect, sessionId, peer })}`);
   });
 }
 

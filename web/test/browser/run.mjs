@@ -7,10 +7,11 @@ import { startFakeServer } from '../fake-server.mjs';
 import { chromiumPath, launch } from './browser.mjs';
 import { CHECKS as BASIC } from './checks.mjs';
 import { CHECKS as GENERATE } from './checks-generate.mjs';
+import { CHECKS as TIMELINE } from './checks-timeline.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const dist = process.env.SCOPE_WEB_DIST ?? join(here, '../../dist');
-const CHECKS = { ...BASIC, ...GENERATE };
+const CHECKS = { ...BASIC, ...GENERATE, ...TIMELINE };
 const only = process.argv[2]?.split('|');
 const names = Object.keys(CHECKS).filter((name) => !only || only.some((part) => name.includes(part)));
 const missing = !chromiumPath() ? 'no Chromium' : !existsSync(join(dist, 'index.html')) ? 'not built' : null;
@@ -29,7 +30,7 @@ async function run(name, number) {
   const fake = await startFakeServer(dist);
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
   const page = await context.newPage();
-  page.setDefaultTimeout(60_000); // a shared machine may be slow; a check that passes never waits
+  page.setDefaultTimeout(120_000); // a shared machine may be slow; a check that passes never waits
   const problems = [];
   const foreign = [];
   page.on('pageerror', (error) => problems.push(error.message));

@@ -62,6 +62,17 @@ const STATES = {
     await id(page, 'prompt-add').click();
     await id(page, 'prompt-input-1').fill('The same lake under falling snow, grey morning');
   },
+  timeline: async (page, fake) => {
+    await begin(page, fake, 'dreamer', { view: { timeline: true } });
+    const prompts = ['A lake at dawn', 'Falling snow, grey morning', 'Northern lights over the ice']
+      .map((text, index) => ({ startTime: index * 9, endTime: (index + 1) * 9, text }));
+    const file = { prompts, parameterChanges: [{ time: 4, values: { vace_context_scale: 0.4 } }], settings: { pipelineId: 'dreamer' } };
+    const choosing = page.waitForEvent('filechooser');
+    await page.getByRole('button', { name: 'Open a file' }).click();
+    await (await choosing).setFiles({ name: 'evening.json', mimeType: 'application/json', buffer: Buffer.from(JSON.stringify(file)) });
+    await id(page, 'timeline-play').click();
+    await page.waitForFunction(() => window.__ui.state().timeline.position > 1);
+  },
   mini: async (page, fake) => {
     fake.state.schemas = { mini: MINI, ...SCHEMAS };
     await begin(page, fake, 'mini');
@@ -71,7 +82,7 @@ const STATES = {
       loras: { dreamer: [{ path: '/srv/models/lora/ink.safetensors', scale: 0.8, mode: 'runtime_peft' }] },
       images: { dreamer: { references: ['/srv/assets/hills.png'], first: null, last: '/srv/assets/hills.png' } },
     });
-    await id(page, 'references-send').scrollIntoViewIfNeeded();
+    await id(page, 'reference-send').scrollIntoViewIfNeeded();
   },
   download: async (page, fake) => {
     fake.state.schemas = { ...SCHEMAS, dreamer: { ...SCHEMAS.dreamer, requires_models: true, estimated_cpu_seconds_per_frame: 41 } };

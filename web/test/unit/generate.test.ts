@@ -3,7 +3,6 @@ import { describe, expect, it } from 'vitest';
 import { cpuSeconds, formatPace, memoryNeed, startNotes } from '../../src/schema/estimate';
 import { frameMessage, initialImages, NO_IMAGES } from '../../src/schema/images';
 import { isLive, loadIdentity, loraParams, scaleMessage, type Lora } from '../../src/schema/loras';
-import { readTimeline, writeTimeline } from '../../src/schema/timeline';
 import { downloadRemedy } from '../../src/session/download-errors';
 import { makePlan } from '../../src/session/plan';
 import { formatBytes, formatDuration, RateMeter } from '../../src/session/rate';
@@ -103,7 +102,7 @@ describe('estimate', () => {
   it('tells the pace of a processor only', () => {
     expect(cpuSeconds([big], { gpu_name: 'G' })).toBeNull();
     expect(cpuSeconds([big, { ...big, estimated_cpu_seconds_per_frame: null }], {})).toBeCloseTo(41.3);
-    expect([41.3, 1.25, 0.05].map(formatPace)).toEqual(['41 s per frame', '1.3 s per frame', '20 frames per second']);
+    expect([1207, 41.3, 1.25, 0.05].map(formatPace)).toEqual(['20 min per frame', '41 s per frame', '1.3 s per frame', '20 frames per second']);
   });
 
   it('warns of what is short or slow, and of nothing else', () => {
@@ -143,39 +142,5 @@ describe('download errors', () => {
     expect(kind('429 Too Many Requests')).toBe('busy');
     expect(kind('Connection reset by peer')).toBe('network');
     expect(downloadRemedy('disk full', '/srv/models').text).toContain('/srv/models');
-  });
-});
-
-describe('timeline files', () => {
-  const moments = [
-    { at: 0, prompts: [{ text: 'a', weight: 100 }], steps: 0, method: null },
-    { at: 4.25, prompts: [{ text: 'b', weight: 60 }, { text: 'c', weight: 40 }], steps: 4, method: 'slerp' as const },
-    { at: 9, prompts: [{ text: 'd', weight: 100 }], steps: 0, method: null },
-  ];
-
-  it('hold adjacent blocks and the settings, in the form of the contract', () => {
-    const values = { width: 576, height: 320, base_seed: 7, denoising_steps: [1000, 500], vae_type: 'wan' };
-    const file = JSON.parse(writeTimeline(moments, 12, { pipelineId: 'dreamer', mode: 'text', values }, 'now')) as Values;
-    expect(file).toEqual({
-      version: '2.1',
-      exportedAt: 'now',
-      prompts: [
-        { startTime: 0, endTime: 4.25, prompts: moments[0]?.prompts },
-        { startTime: 4.25, endTime: 9, prompts: moments[1]?.prompts, transitionSteps: 4, temporalInterpolationMethod: 'slerp' },
-        { startTime: 9, endTime: 12, prompts: moments[2]?.prompts, transitionSteps: 0 },
-      ],
-      settings: { pipelineId: 'dreamer', inputMode: 'text', resolution: { width: 576, height: 320 }, seed: 7, denoisingSteps: [1000, 500] },
-    });
-    expect(readTimeline(JSON.stringify(file))).toEqual(moments.map((moment) => moment.prompts));
-  });
-
-  it('are read in every version, and refused with the reason', () => {
-    expect(readTimeline('{"version":"1.0","prompts":[{"text":"old"},{"prompts":["x"]},{"prompts":[{"text":" "}]}]}')).toEqual([
-      [{ text: 'old', weight: 100 }],
-      [{ text: 'x', weight: 100 }],
-    ]);
-    expect(() => readTimeline('{"prompts":{}}')).toThrow('no list of prompts');
-    expect(() => readTimeline('[')).toThrow('not JSON');
-    expect(() => readTimeline('{"prompts":[null]}')).toThrow('no prompt');
   });
 });

@@ -39,6 +39,14 @@ describe('fields', () => {
     expect(items).toMatchObject([{ type: 'field', field: { key: 'tint', kind: 'text' } }]);
   });
 
+  it('draws a list of pictures wherever a pipeline has one', () => {
+    const one = { ...schema('gray') };
+    one.config_schema = { properties: { images: { anyOf: [{ type: 'array', items: { type: 'string' }, maxItems: 2 }, { type: 'null' }], default: null } } };
+    expect(layout(one, 'video', 'input')).toMatchObject([
+      { type: 'field', field: { key: 'images', kind: 'assets', load: false, itemsMax: 2 } },
+    ]);
+  });
+
   it('puts input fields elsewhere', () => {
     const items = layout(schema('cellular-automata'), 'text', 'input');
     expect(items).toMatchObject([{ type: 'field', field: { key: 'brush' } }]);
@@ -57,6 +65,10 @@ describe('fields', () => {
     [{ type: 'array', items: { type: 'integer' } }, 'list'],
     [{ type: 'array', items: { type: 'string' } }, 'json'],
     [{ type: 'object' }, 'json'],
+    [{ type: 'string', ui: { component: 'image' } }, 'asset'],
+    [{ anyOf: [{ type: 'string' }, { type: 'null' }], ui: { component: 'audio' } }, 'asset'],
+    [{ type: 'array', items: { type: 'string' }, ui: { component: 'image' } }, 'assets'],
+    [{ type: 'integer', ui: { component: 'image' } }, 'stepper'],
   ])('chooses the control for %j', (property, kind) => {
     const config = { $defs: { E: { type: 'string', enum: ['x'] } } };
     expect(toField('some_key', property, config).kind).toBe(kind);

@@ -132,6 +132,9 @@ describe('outbox', () => {
     pass(INTERVAL_MS);
     expect(outbox.reject('speed')).toBe(2);
     expect(outbox.reject('other')).toBeUndefined();
+    outbox.set({ speed: 5 });
+    pass(10 * ACCEPT_MS);
+    expect(outbox.reject('speed')).toBe(2);
   });
 });
 

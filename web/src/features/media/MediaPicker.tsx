@@ -4,7 +4,7 @@ import { ImagePlus } from 'lucide-react';
 import { useEffect, useRef, useState, type ClipboardEvent, type DragEvent } from 'react';
 import { httpClient } from '../../session/client';
 import type { Asset, AssetType } from '../../session/types';
-import { loadAssets, thumbnailUrl, useLibrary } from '../../state/library';
+import { assetName, assetUrl, loadAssets, useLibrary } from '../../state/library';
 import { Dialog } from '../../ui/Dialog';
 import { Progress } from '../../ui/Progress';
 import { cn } from '../../ui/cn';
@@ -47,7 +47,7 @@ function useUpload(type: AssetType, onPick: (path: string) => void) {
     setError(null);
     setShare(0);
     abort.current = new AbortController();
-    const name = freshName(file.name, useLibrary.getState().assets);
+    const name = freshName(file.name, useLibrary.getState().assets[type] ?? []);
     httpClient
       .upload(file, name, setShare, abort.current.signal)
       .then((asset) => onPick(asset.path))
@@ -112,20 +112,39 @@ function Tile({ asset, onPick }: { asset: Asset; onPick: (path: string) => void 
       onClick={() => onPick(asset.path)}
       className="group relative aspect-square overflow-hidden rounded-xl border border-line bg-canvas transition-colors hover:border-accent/60"
     >
-      {asset.type === 'audio' ? (
-        <span className="text-muted">Sound</span>
-      ) : (
-        <img
-          src={thumbnailUrl(asset, EDGE_PX)}
-          alt=""
-          loading="lazy"
-          className="size-full object-cover"
-        />
-      )}
+      <img
+        src={assetUrl(assetName(asset), EDGE_PX)}
+        alt=""
+        loading="lazy"
+        className="size-full object-cover"
+      />
       <span className="absolute inset-x-0 bottom-0 truncate bg-black/70 px-2 py-1 text-left text-2xs text-ink">
         {asset.name}
       </span>
     </button>
+  );
+}
+
+/** A sound is heard before it is chosen. */
+function SoundRow({ asset, onPick }: { asset: Asset; onPick: (path: string) => void }) {
+  return (
+    <li className="flex items-center gap-3 rounded-xl border border-line bg-canvas py-1.5 pr-2 pl-1.5 max-sm:flex-col max-sm:items-stretch">
+      <button
+        type="button"
+        title={asset.name}
+        onClick={() => onPick(asset.path)}
+        className="min-w-0 flex-1 truncate rounded-lg px-2.5 py-2 text-left transition-colors hover:bg-control-hover"
+      >
+        {asset.name}
+      </button>
+      <audio
+        controls
+        preload="none"
+        src={assetUrl(assetName(asset))}
+        aria-label={asset.name}
+        className="h-9 w-64 max-sm:w-full"
+      />
+    </li>
   );
 }
 
@@ -137,7 +156,7 @@ interface MediaPickerProps {
 }
 
 export function MediaPicker({ type, title, onPick, onClose }: MediaPickerProps) {
-  const assets = useLibrary((library) => library.assets);
+  const assets = useLibrary((library) => library.assets[type]);
   const listError = useLibrary((library) => library.error);
   const pick = (path: string) => {
     onPick(path);
@@ -145,7 +164,6 @@ export function MediaPicker({ type, title, onPick, onClose }: MediaPickerProps) 
   };
   const { share, error, upload } = useUpload(type, pick);
   useEffect(() => {
-    useLibrary.setState({ assets: [] });
     void loadAssets(type);
   }, [type]);
   const paste = (event: ClipboardEvent) => upload(event.clipboardData.files[0]);
@@ -160,12 +178,17 @@ export function MediaPicker({ type, title, onPick, onClose }: MediaPickerProps) 
         )}
         <div className="grid grid-cols-4 gap-2.5 max-sm:grid-cols-2">
           <UploadTile type={type} share={share} onFile={upload} />
-          {assets
-            .filter((asset) => asset.type === type)
-            .map((asset) => (
-              <Tile key={asset.path} asset={asset} onPick={pick} />
-            ))}
+          {type !== 'audio' &&
+            assets?.map((asset) => <Tile key={asset.path} asset={asset} onPick={pick} />)}
         </div>
+        {type === 'audio' && (
+          <ul className="mt-2.5 flex flex-col gap-1.5">
+            {assets?.map((asset) => <SoundRow key={asset.path} asset={asset} onPick={pick} />)}
+          </ul>
+        )}
+        {assets?.length === 0 && (
+          <p className="mt-3 text-muted">Nothing is here yet. What you upload stays on the server.</p>
+        )}
       </div>
     </Dialog>
   );

@@ -2,7 +2,7 @@
 // One picture: its thumbnail with a remove button, or an empty tile that opens the picker.
 import { Plus, X } from 'lucide-react';
 import { useState } from 'react';
-import { fileName, thumbnailUrl } from '../../state/library';
+import { assetUrl, fileName, useAssetName } from '../../state/library';
 import { IconButton } from '../../ui/Button';
 import { MediaPicker } from './MediaPicker';
 
@@ -14,11 +14,11 @@ interface PictureSlotProps {
   onChange: (path: string | null) => void;
 }
 
-/** Paths of the picture list are absolute; the server finds them by name. */
 const EDGE_PX = 192;
 
 export function PictureSlot({ label, path, disabled = false, testId, onChange }: PictureSlotProps) {
   const [picking, setPicking] = useState(false);
+  const name = useAssetName('image', path);
   return (
     <div className="relative aspect-square min-w-0" data-testid={testId}>
       {path === null ? (
@@ -41,11 +41,13 @@ export function PictureSlot({ label, path, disabled = false, testId, onChange }:
             onClick={() => setPicking(true)}
             className="size-full overflow-hidden rounded-xl border border-line bg-canvas hover:border-accent/60"
           >
-            <img
-              src={thumbnailUrl({ path, folder: null }, EDGE_PX)}
-              alt={fileName(path)}
-              className="size-full object-cover text-2xs text-muted"
-            />
+            {name !== null && (
+              <img
+                src={assetUrl(name, EDGE_PX)}
+                alt={fileName(path)}
+                className="size-full object-cover text-2xs text-muted"
+              />
+            )}
           </button>
           <IconButton
             label={`Remove ${label}`}

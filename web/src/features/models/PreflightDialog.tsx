@@ -126,9 +126,8 @@ function agreeLabel(waiting: boolean, entries: readonly ModelEntry[]): string {
   return waiting ? 'Download and start' : 'Download';
 }
 
-export function PreflightDialog() {
-  const { open, waiting, running, entries, notes } = usePreflight();
-  if (!open) return null;
+export default function PreflightDialog() {
+  const { waiting, running, entries, notes } = usePreflight();
   const close = () => {
     if (waiting && !running) lifecycle.stop();
     else showPreflight(false);

@@ -2,12 +2,14 @@
 // What lies over the video: start button, progress, error card, first-frame and pause marks.
 import { CircleAlert, Copy, Pause, Play, RotateCcw, ScrollText, X } from 'lucide-react';
 import { useEffect, useState } from 'react';
+import { endOf, formatTime } from '../../schema/timeline';
 import type { SessionError, SessionState } from '../../session/machine';
 import { lifecycle, start } from '../../state/controller';
 import { remediesFor } from '../../state/remedies';
 import { usePipeline } from '../../state/hooks';
 import { useSession } from '../../state/session';
 import { setView } from '../../state/settings';
+import { useTimeline } from '../../state/timeline';
 import { notify } from '../../state/toasts';
 import { Button, IconButton } from '../../ui/Button';
 
@@ -25,8 +27,16 @@ function Spinner() {
   );
 }
 
+/** What a start plays, where a timeline is open. */
+function useTimelineNote(): string | null {
+  const { timeline, name, position } = useTimeline();
+  if (!timeline) return null;
+  return position > 0 && position < endOf(timeline) ? `Plays ${name} from ${formatTime(position)}` : `Plays ${name}`;
+}
+
 function StartOverlay() {
   const pipeline = usePipeline();
+  const note = useTimelineNote();
   return (
     <div className="flex animate-pop flex-col items-center gap-5 px-6 text-center">
       <button
@@ -41,6 +51,7 @@ function StartOverlay() {
       </button>
       <div>
         <p className="text-base font-semibold">{pipeline?.name ?? 'No pipeline'}</p>
+        {note && <p className="mt-1 max-w-sm truncate text-soft">{note}</p>}
         <p className="mt-1 text-muted max-sm:hidden">
           Press <kbd className="rounded border border-line-strong bg-raised px-1.5 text-2xs">Space</kbd>{' '}
           or the button to start

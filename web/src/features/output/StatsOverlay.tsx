@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Figures of the stream, over the video.
-import { formatBitrate, formatFps, formatLatency } from '../../session/stats';
+import { isLive } from '../../session/machine';
+import { formatBitrate, formatLatency, formatRate } from '../../session/stats';
 import { useSession } from '../../state/session';
 import { useSettings } from '../../state/settings';
 
 export function StatsOverlay() {
   const on = useSettings((settings) => settings.view.stats);
+  const live = useSession((session) => isLive(session.state.phase));
   const stats = useSession((session) => session.stats);
-  if (!on) return null;
+  if (!on || !live) return null;
   const rows: [string, string][] = [
-    ['Frames', `${formatFps(stats.fps)} fps`],
+    ['Frames', formatRate(stats.fps)],
     ['Round trip', formatLatency(stats.rttMs)],
     ['Bitrate', formatBitrate(stats.bitrateBps)],
     ['Size', stats.width ? `${stats.width} × ${stats.height}` : 'n/a'],

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Buttons under the video.
-import { ChartNoAxesColumn, Maximize, Pause, Play, Square, Volume2, VolumeX } from 'lucide-react';
+import { ChartNoAxesColumn, ChartNoAxesGantt, Maximize, Pause, Play, Square, Volume2, VolumeX } from 'lucide-react';
 import { isAtRest, isBusy, isLive } from '../../session/machine';
 import { lifecycle, start, togglePause } from '../../state/controller';
 import { useSession } from '../../state/session';
@@ -61,6 +61,7 @@ function PlayButtons() {
 
 export function Transport({ muted, onMute, onFullscreen }: TransportProps) {
   const stats = useSettings((settings) => settings.view.stats);
+  const timeline = useSettings((settings) => settings.view.timeline);
   const audio = useSession((session) => session.producesAudio);
   return (
     <div
@@ -80,10 +81,19 @@ export function Transport({ muted, onMute, onFullscreen }: TransportProps) {
           </IconButton>
         )}
         <IconButton
+          label={timeline ? 'Hide the timeline' : 'Show the timeline'}
+          aria-pressed={timeline}
+          data-testid="timeline-toggle"
+          className="aria-pressed:text-accent"
+          onClick={() => setView({ timeline: !timeline })}
+        >
+          <ChartNoAxesGantt size={17} aria-hidden />
+        </IconButton>
+        <IconButton
           label={stats ? 'Hide statistics' : 'Show statistics'}
           aria-pressed={stats}
           data-testid="stats-toggle"
-          className={stats ? 'text-accent' : ''}
+          className="aria-pressed:text-accent"
           onClick={() => setView({ stats: !stats })}
         >
           <ChartNoAxesColumn size={17} aria-hidden />

@@ -35,8 +35,19 @@ function PromptText({ index, text }: { index: number; text: string }) {
   useEffect(() => {
     const element = area.current;
     if (!element) return;
-    element.style.height = 'auto';
-    element.style.height = `${Math.min(element.scrollHeight, MAX_HEIGHT_PX)}px`;
+    const fit = () => {
+      element.style.height = 'auto';
+      element.style.height = `${Math.min(element.scrollHeight, MAX_HEIGHT_PX)}px`;
+    };
+    fit();
+    // Lines break otherwise when the window or the row gets narrower.
+    let width = element.clientWidth;
+    const observer = new ResizeObserver(() => {
+      if (element.clientWidth !== width) fit();
+      width = element.clientWidth;
+    });
+    observer.observe(element);
+    return () => observer.disconnect();
   }, [text]);
   const set = (value: string) => {
     const { items } = useSettings.getState().prompts;

@@ -4,6 +4,7 @@ import { Dices, Minus, Plus } from 'lucide-react';
 import { useState } from 'react';
 import { optionLabel, type Field } from '../../schema/fields';
 import { formatNumber, snap, stepFor } from '../../schema/numbers';
+import { REFERENCES_MAX } from '../../schema/images';
 import type { ChainNode } from '../../session/plan';
 import { newSeed, setValues } from '../../state/controller';
 import { useValue } from '../../state/hooks';
@@ -12,6 +13,8 @@ import { NumberBox } from '../../ui/NumberBox';
 import { Select } from '../../ui/Select';
 import { Slider } from '../../ui/Slider';
 import { Switch } from '../../ui/Switch';
+import { PictureList, SoundSlot } from '../media/AssetField';
+import { PictureSlot } from '../media/PictureSlot';
 import { FieldShell, fieldHelp } from './FieldShell';
 import { ListEditor } from './ListEditor';
 
@@ -180,6 +183,41 @@ function ListControl(props: ControlProps) {
   );
 }
 
+function AssetControl(props: ControlProps) {
+  const { value, set, shell } = useField(props);
+  const path = typeof value === 'string' && value !== '' ? value : null;
+  const slot = { label: props.field.label, path, onChange: set };
+  return (
+    <FieldShell {...shell}>
+      {props.field.component === 'audio' ? (
+        <SoundSlot {...slot} />
+      ) : (
+        <div className="w-24">
+          <PictureSlot {...slot} testId={`picture-${props.field.key}`} />
+        </div>
+      )}
+    </FieldShell>
+  );
+}
+
+function AssetsControl(props: ControlProps) {
+  const { value, set, shell } = useField(props);
+  const { field, node } = props;
+  const paths = Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
+  return (
+    <FieldShell {...shell}>
+      <PictureList
+        label="picture"
+        paths={paths}
+        max={field.itemsMax ?? REFERENCES_MAX}
+        testId={`picture-${field.key}`}
+        onChange={set}
+        onSend={() => setValues(node, { [field.key]: paths })}
+      />
+    </FieldShell>
+  );
+}
+
 function JsonControl(props: ControlProps) {
   const { value, shell } = useField(props);
   return (
@@ -205,6 +243,10 @@ export function FieldControl(props: ControlProps) {
       return <TextControl {...props} />;
     case 'list':
       return <ListControl {...props} />;
+    case 'asset':
+      return <AssetControl {...props} />;
+    case 'assets':
+      return <AssetsControl {...props} />;
     case 'json':
       return <JsonControl {...props} />;
   }

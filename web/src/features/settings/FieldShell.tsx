@@ -61,7 +61,7 @@ export function FieldShell({ node, label, help, keys, aside, error, children }: 
           <IconButton
             label={`Reset ${label} to its default`}
             compact
-            className="-my-1 size-6! text-accent max-lg:size-9!"
+            className="-my-1 size-6! text-accent! max-lg:size-9!"
             onClick={() => resetValues(node, keys)}
           >
             <RotateCcw size={12} aria-hidden />

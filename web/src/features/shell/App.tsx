@@ -2,23 +2,27 @@
 // The page: header, three columns (tabs under the video on small screens), logs, status bar.
 import * as Tabs from '@radix-ui/react-tabs';
 import * as Tooltip from '@radix-ui/react-tooltip';
-import { useState, type CSSProperties } from 'react';
+import { lazy, Suspense, useState, type CSSProperties } from 'react';
+import { usePreflight } from '../../state/preflight';
 import { useSettings } from '../../state/settings';
 import { cn } from '../../ui/cn';
 import { Header } from '../header/Header';
 import { InputPanel } from '../input/InputPanel';
-import { PreflightDialog } from '../models/PreflightDialog';
 import { OutputPanel } from '../output/OutputPanel';
 import { PromptBox } from '../prompts/PromptBox';
 import { SettingsPanel } from '../settings/SettingsPanel';
 import { LogPanel } from '../status/LogPanel';
 import { StatusBar } from '../status/StatusBar';
-import { StatsPanel } from '../status/StatsPanel';
 import { Toasts } from '../status/Toasts';
 import { ColumnHandle } from './ColumnHandle';
 import { ErrorBoundary } from './ErrorBoundary';
 import { KeyHints } from './KeyHints';
 import { ServerGate } from './ServerGate';
+
+// What a first visit does not show comes when it is opened.
+const TimelinePanel = lazy(() => import('../timeline/TimelinePanel'));
+const StatsPanel = lazy(() => import('../status/StatsPanel'));
+const PreflightDialog = lazy(() => import('../models/PreflightDialog'));
 
 const TABS = [
   { value: 'settings', label: 'Settings' },
@@ -26,7 +30,9 @@ const TABS = [
 ];
 
 function Columns() {
-  const { leftOpen, rightOpen, leftWidth, rightWidth } = useSettings((settings) => settings.view);
+  const { leftOpen, rightOpen, leftWidth, rightWidth, timeline } = useSettings(
+    (settings) => settings.view,
+  );
   const width = (px: number | null): CSSProperties =>
     px === null ? {} : ({ '--column': `${px}px` } as CSSProperties);
   const [tab, setTab] = useState('settings');
@@ -46,6 +52,13 @@ function Columns() {
         <ErrorBoundary region="The video panel">
           <OutputPanel />
         </ErrorBoundary>
+        {timeline && (
+          <ErrorBoundary region="The timeline">
+            <Suspense>
+              <TimelinePanel />
+            </Suspense>
+          </ErrorBoundary>
+        )}
         <ErrorBoundary region="The prompt panel">
           <PromptBox />
         </ErrorBoundary>
@@ -93,21 +106,33 @@ function Columns() {
 }
 
 export function App() {
+  const figures = useSettings((settings) => settings.view.figures);
+  const asks = usePreflight((preflight) => preflight.open);
   return (
     <Tooltip.Provider delayDuration={350} skipDelayDuration={200}>
       <ServerGate>
         <div className="flex h-dvh flex-col">
           <Header />
           <Columns />
-          <ErrorBoundary region="The statistics panel">
-            <StatsPanel />
-          </ErrorBoundary>
+          {figures && (
+            <ErrorBoundary region="The statistics panel">
+              <Suspense>
+                <StatsPanel />
+              </Suspense>
+            </ErrorBoundary>
+          )}
           <ErrorBoundary region="The log panel">
             <LogPanel />
           </ErrorBoundary>
           <StatusBar />
         </div>
-        <PreflightDialog />
+        {asks && (
+          <ErrorBoundary region="The dialog of model files">
+            <Suspense>
+              <PreflightDialog />
+            </Suspense>
+          </ErrorBoundary>
+        )}
       </ServerGate>
       <Toasts />
     </Tooltip.Provider>

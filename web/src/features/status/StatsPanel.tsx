@@ -3,12 +3,12 @@
 import { Copy, X } from 'lucide-react';
 import { formatMs, partLabel, type ServerFigures, type Stage } from '../../session/metrics';
 import { formatBytes } from '../../session/rate';
-import { formatBitrate, formatFps, formatLatency } from '../../session/stats';
+import { formatBitrate, formatLatency, formatRate } from '../../session/stats';
 import { useFigures } from '../../state/figures';
 import { isLive } from '../../session/machine';
 import { useServer } from '../../state/server';
 import { useSession } from '../../state/session';
-import { setView, useSettings } from '../../state/settings';
+import { setView } from '../../state/settings';
 import { notify } from '../../state/toasts';
 import { IconButton } from '../../ui/Button';
 import { Sparkline } from '../../ui/Sparkline';
@@ -72,9 +72,9 @@ function StageCard({ stage }: { stage: Stage }) {
 function Facts({ server }: { server: ServerFigures | null }) {
   const stats = useSession((session) => session.stats);
   const rows: [string, string][] = [
-    ['Pipeline', `${formatFps(server?.pipelineFps ?? null)} fps`],
-    ['Input', `${formatFps(server?.fpsIn ?? null)} fps`],
-    ['Encoding', `${formatMs(server?.encode ?? null)} a frame`],
+    ['Pipeline', formatRate(server?.pipelineFps ?? null)],
+    ['Input', formatRate(server?.fpsIn ?? null)],
+    ['Encoding a frame', formatMs(server?.encode ?? null)],
     ['First frame', formatMs(server?.firstFrame ?? null)],
     ['Waiting', server?.queue === null || !server ? 'n/a' : `${server.queue} frames`],
     ['Dropped', `${stats.dropped + (server?.droppedIn ?? 0) + (server?.droppedOut ?? 0)} frames`],
@@ -100,12 +100,10 @@ function copyFigures(): void {
     .catch(() => notify('error', 'The browser does not allow copying here'));
 }
 
-export function StatsPanel() {
-  const open = useSettings((settings) => settings.view.figures);
+export default function StatsPanel() {
   const live = useSession((session) => isLive(session.state.phase));
   const stats = useSession((session) => session.stats);
   const { server, fps, bitrate, rtt, chunk } = useFigures();
-  if (!open) return null;
   return (
     <section
       id="stats-panel"
@@ -134,7 +132,7 @@ export function StatsPanel() {
         {live && (
           <>
             <div className="grid grid-cols-4 gap-2.5 max-lg:grid-cols-2">
-              <Curve name="Frames" value={`${formatFps(stats.fps)} fps`} values={fps} />
+              <Curve name="Frames" value={formatRate(stats.fps)} values={fps} />
               <Curve name="Chunk" value={formatMs(chunk.at(-1) ?? null)} values={chunk} />
               <Curve name="Round trip" value={formatLatency(stats.rttMs)} values={rtt} />
               <Curve name="Bitrate" value={formatBitrate(stats.bitrateBps)} values={bitrate} />

@@ -116,7 +116,7 @@ function Row({ lora, index, pipelineId, live, resets, onChange, onRemove }: RowP
           value={lora.mode}
           disabled={live}
           choices={[
-            { value: 'permanent_merge', label: 'Merged, fastest' },
+            { value: 'permanent_merge', label: 'Merged' },
             { value: 'runtime_peft', label: 'Live strength' },
           ]}
           onChange={(mode) => onChange({ mode }, false)}

@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Visual conditioning: on or off, what steers the picture, and how strongly.
-import { Send } from 'lucide-react';
 import { NO_IMAGES, REFERENCES_MAX, type Images } from '../../../schema/images';
-import { isLive } from '../../../session/machine';
 import type { ChainNode } from '../../../session/plan';
 import { changeReferences, sendFrames, sendReferences, setValues } from '../../../state/controller';
 import { useValue } from '../../../state/hooks';
-import { useSession } from '../../../state/session';
 import { setImages, useSettings } from '../../../state/settings';
-import { Button } from '../../../ui/Button';
-import { Hint } from '../../../ui/Hint';
 import { NumberBox } from '../../../ui/NumberBox';
 import { Slider } from '../../../ui/Slider';
 import { Switch } from '../../../ui/Switch';
+import { PictureList, SendButton } from '../../media/AssetField';
 import { PictureSlot } from '../../media/PictureSlot';
 import { FieldShell } from '../FieldShell';
 import type { BlockProps } from '../ItemList';
@@ -64,63 +60,16 @@ function UseInput({ node }: { node: ChainNode }) {
   );
 }
 
-function SendButton({ name, ready, testId, onSend }: {
-  name: string;
-  ready: boolean;
-  testId: string;
-  onSend: () => void;
-}) {
-  const live = useSession((session) => isLive(session.state.phase));
-  const reason = live ? undefined : 'Sent when the stream starts.';
-  if (!ready) return null;
-  return (
-    <Hint text={reason}>
-      <span tabIndex={reason ? 0 : -1} className="rounded-lg">
-        <Button
-          className="w-full"
-          icon={<Send size={13} aria-hidden />}
-          disabled={!live}
-          data-testid={testId}
-          onClick={onSend}
-        >
-          {name}
-        </Button>
-      </span>
-    </Hint>
-  );
-}
-
 function References({ id, images }: { id: string; images: Images }) {
-  const { references } = images;
-  const put = (index: number, path: string | null) =>
-    changeReferences(
-      id,
-      path === null
-        ? references.filter((_, i) => i !== index)
-        : [...references.slice(0, index), path, ...references.slice(index + 1)],
-    );
-  const slots = Math.min(REFERENCES_MAX, references.length + 1);
   return (
     <div className="flex flex-col gap-1.5">
       <h3 className="text-soft">Reference pictures</h3>
-      <div className="grid grid-cols-3 gap-2">
-        {Array.from({ length: slots }, (_, index) => (
-          <PictureSlot
-            key={references[index] ?? 'empty'}
-            label={index === 0 ? 'reference' : `reference ${index + 1}`}
-            testId={`reference-${index}`}
-            path={references[index] ?? null}
-            onChange={(path) => put(index, path)}
-          />
-        ))}
-      </div>
-      <p className="text-xs text-muted">
-        A new picture steers the next frames once. Send it again to bring it back.
-      </p>
-      <SendButton
-        name="Send again"
-        ready={references.length > 0}
-        testId="references-send"
+      <PictureList
+        label="reference"
+        paths={images.references}
+        max={REFERENCES_MAX}
+        testId="reference"
+        onChange={(paths) => changeReferences(id, paths)}
         onSend={() => sendReferences(id)}
       />
     </div>
@@ -145,12 +94,13 @@ function Frames({ id, images }: { id: string; images: Images }) {
           onChange={(last) => setImages(id, { last })}
         />
       </div>
-      <SendButton
-        name="Use for the next frames"
-        ready={images.first !== null || images.last !== null}
-        testId="frames-send"
-        onSend={() => sendFrames(id)}
-      />
+      {(images.first !== null || images.last !== null) && (
+        <SendButton
+          name="Use for the next frames"
+          testId="frames-send"
+          onSend={() => sendFrames(id)}
+        />
+      )}
     </div>
   );
 }
