@@ -30,7 +30,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         const ScopeTimelineBlock *block = scope_timeline_find(timeline, 1.0);
         g_autoptr(JsonObject) message =
             block != NULL ? scope_timeline_block_build_message(block, FALSE, 4) : NULL;
+        g_autoptr(JsonObject) all = scope_timeline_add_changes(timeline, -1.0, 1e9, NULL);
         SCOPE_ASSERT((message == NULL) == (block == NULL));
+        SCOPE_ASSERT(all == NULL || timeline->changes->len > 0);
     }
     return 0;
 }

@@ -61,6 +61,36 @@ test('the automaton moves at 512 x 512', async () => {
   await untilSessions(1);
 });
 
+test('a timeline starts the stream and changes parameters by time', async () => {
+  await ui.stop(page);
+  await page.getByTestId('timeline-toggle').click();
+  const choosing = page.waitForEvent('filechooser');
+  await page.getByRole('button', { name: 'Open a file' }).click();
+  const timeline = {
+    version: '2.1',
+    prompts: [{ startTime: 0, endTime: 3, text: 'one' }],
+    parameterChanges: [{ time: 1, values: { palette: 'mono' } }],
+    settings: { pipelineId: 'cellular-automata', schemaFieldOverrides: { palette: 'ember' } },
+  };
+  await (await choosing).setFiles({ name: 'timeline.json', mimeType: 'application/json',
+    buffer: Buffer.from(JSON.stringify(timeline)) });
+  await page.getByTestId('timeline-play').click();
+  await ui.untilPhase(page, 'streaming');
+  await until('the end of the timeline', async () => {
+    const { timeline: now } = await ui.uiState(page);
+    return !now.playing && now.position === 3;
+  });
+  await until('a picture without colour', async () => {
+    const bright = (await readQuadrants(page)).means.filter((mean) => Math.max(...mean) > 24);
+    return bright.length > 0 && bright.every((mean) => Math.min(...mean) > 0.75 * Math.max(...mean));
+  });
+  const { fieldErrors, values } = await ui.uiState(page);
+  assert(values.palette === 'mono', `the control shows ${values.palette}`);
+  assert(Object.keys(fieldErrors).length === 0, JSON.stringify(fieldErrors));
+  await page.getByTestId('timeline-close').click();
+  await page.getByTestId('timeline-toggle').click();
+});
+
 test('pause freezes the picture and resume moves it again', async () => {
   await page.getByTestId('pause-button').click();
   await ui.untilPhase(page, 'paused');

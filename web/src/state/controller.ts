@@ -324,7 +324,8 @@ export function submitPrompts(
   const schema = chosenPipeline();
   const prompts = { ...useSettings.getState().prompts, ...own };
   const texts = activePrompts(prompts.items);
-  if (!schema || texts.length === 0 || !useSession.getState().loaded) return;
+  if (!schema || schema.supports_prompts === false) return;
+  if (texts.length === 0 || !useSession.getState().loaded) return;
   const defaults = transitionDefaults(schema, chosenMode(schema));
   const message = promptMessage(prompts, defaults, how);
   // The two forms exclude each other: what waits of the other would come after this one.
