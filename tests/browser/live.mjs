@@ -169,9 +169,9 @@ test('the page reconnects by itself when the server was restarted', async () => 
   const { port } = server;
   const status = await server.stop();
   assert(status.code === 0, `the server ended with ${JSON.stringify(status)}`);
-  await ui.untilPhase(page, 'reconnecting', 60_000);
+  await ui.untilPhase(page, 'reconnecting');
   server = await startServer([], port);
-  await ui.untilPhase(page, 'streaming', 120_000);
+  await ui.untilPhase(page, 'streaming');
   await until('a decoded picture', async () => (await fingerprint(page))?.mean > 1);
   await ui.stop(page);
 });

@@ -15,7 +15,7 @@ export async function openPage(context, url) {
 
 export const uiState = (page) => page.evaluate(() => window.__ui?.state() ?? null);
 
-export async function untilPhase(page, phase, timeoutMs = 60_000) {
+export async function untilPhase(page, phase, timeoutMs = 120_000) {
   try {
     await until(`phase ${phase}`, async () => (await uiState(page)).phase === phase, timeoutMs);
   } catch (error) {
