@@ -83,7 +83,7 @@ make_vp8(guint bitrate_bps)
                                            "auto-alt-ref",
                                            "false",
                                            "min-quantizer",
-                                           "4",
+                                           "8",
                                            "max-quantizer",
                                            "56",
                                            "undershoot",
