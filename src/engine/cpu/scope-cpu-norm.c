@@ -7,12 +7,15 @@
 #include <math.h>
 #include <string.h>
 
-#define ROWS_PER_TILE 8
+#define ROWS_PER_TILE 8    /* of softmax and rotary embedding */
+#define NORM_VALUES   4096 /* of a tile: activated while in the first-level cache */
 
 typedef struct {
     const ScopeKernels *k;
     ScopeTensor y, x;
     const ScopeNormOptions *o;
+    int64_t rows_per_tile;
+    gboolean is_packed; /* the rows of y follow each other: they are activated together */
 } Norm;
 
 static const float *
@@ -31,7 +34,7 @@ norm_row(const Norm *n, int64_t row)
                       .bias = o->bias.data,
                       .scale = modulation_row(o->scale, row, o->modulation_rows),
                       .shift = modulation_row(o->shift, row, o->modulation_rows),
-                      .activation = o->activation,
+                      .activation = n->is_packed ? SCOPE_ACTIVATION_NONE : o->activation,
                       .activation_param = o->activation_param};
     n->k->norm(&r, (const float *)n->x.data + row * n->x.stride[0],
                (float *)n->y.data + row * n->y.stride[0], n->x.shape[1]);
@@ -42,17 +45,27 @@ norm_tile(int64_t tile, int thread_index, void *user_data)
 {
     const Norm *n = user_data;
     (void)thread_index;
-    int64_t last = MIN(n->x.shape[0], (tile + 1) * ROWS_PER_TILE);
-    for (int64_t row = tile * ROWS_PER_TILE; row < last; row++) {
+    int64_t first = tile * n->rows_per_tile, last = MIN(n->x.shape[0], first + n->rows_per_tile);
+    for (int64_t row = first; row < last; row++) {
         norm_row(n, row);
+    }
+    if (n->is_packed) {
+        n->k->activate(n->o->activation, n->o->activation_param,
+                       (float *)n->y.data + first * n->x.shape[1], (last - first) * n->x.shape[1]);
     }
 }
 
 void
 scope_cpu_norm(ScopeContext *ctx, ScopeTensor y, ScopeTensor x, const ScopeNormOptions *options)
 {
-    Norm n = {scope_kernels_get(), y, x, options};
-    scope_cpu_run(ctx, (x.shape[0] + ROWS_PER_TILE - 1) / ROWS_PER_TILE, norm_tile, &n);
+    int64_t rows = MAX(NORM_VALUES / x.shape[1], ROWS_PER_TILE);
+    Norm n = {.k = scope_kernels_get(),
+              .y = y,
+              .x = x,
+              .o = options,
+              .rows_per_tile = rows,
+              .is_packed = y.stride[0] == x.shape[1]};
+    scope_cpu_run(ctx, (x.shape[0] + rows - 1) / rows, norm_tile, &n);
 }
 
 #define PIXELS_PER_TILE 512 /* fixed: the order of the sums must not depend on threads */
