@@ -31,6 +31,10 @@ scope_layer_loader_init(ScopeLayerLoader *loader, ScopeCheckpoint *checkpoint, S
 gboolean
 scope_layer_loader_finish(ScopeLayerLoader *loader, GError **error)
 {
+    if (loader->ctx != NULL) {
+        /* what the device says, and arenas that could not grow */
+        (void)scope_context_synchronize(loader->ctx, loader->error == NULL ? &loader->error : NULL);
+    }
     g_clear_pointer(&loader->own_host, scope_arena_destroy);
     if (loader->error == NULL) {
         return TRUE;

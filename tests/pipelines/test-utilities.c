@@ -15,6 +15,7 @@
 #include "headers/scope-model-layouts.h"
 #include "models/scope-vda.h"
 #include "pipelines/scope-builtin.h"
+#include "support/scope-memory-fault.h"
 
 #define RIFE_FILE     "RIFE/flownet.pkl"
 #define SCRIBBLE_FILE "VACE-Annotators/scribble/anime_style/netG_A_latest.pth"
@@ -131,6 +132,26 @@ write_scribble(Fixture *f)
     scope_header_file_init(&layout);
     scope_layout_contour(&layout);
     write_random(f, SCRIBBLE_FILE, &layout);
+}
+
+static void
+write_flow(Fixture *f)
+{
+    ScopeHeaderFile layout;
+
+    scope_header_file_init(&layout);
+    scope_layout_raft_small(&layout);
+    write_random(f, FLOW_FILE, &layout);
+}
+
+static void
+write_depth(Fixture *f)
+{
+    ScopeHeaderFile layout;
+
+    scope_header_file_init(&layout);
+    scope_layout_depth(&layout, &tiny_depth);
+    write_random(f, DEPTH_FILE, &layout);
 }
 
 static ScopeInstance *
@@ -442,12 +463,9 @@ static void
 test_flow(Fixture *f, gconstpointer data)
 {
     ScopeFrame *pair[2] = {make_frame(50, 30, 0), make_frame(31, 17, 1)};
-    ScopeHeaderFile layout;
     g_autoptr(GError) error = NULL;
 
-    scope_header_file_init(&layout);
-    scope_layout_raft_small(&layout);
-    write_random(f, FLOW_FILE, &layout);
+    write_flow(f);
     open_stream(f, "optical-flow");
     g_assert_cmpuint(scope_instance_get_info(f->instance)->desc->prepare(f->stream, NULL), ==, 2);
     run(f, pair, 2, TRUE); /* the second is resized to the first */
@@ -498,11 +516,8 @@ test_depth(Fixture *f, gconstpointer data)
 {
     ScopeFrame *frames[2] = {make_frame(24, 18, 0), make_frame(24, 18, 3)};
     g_autofree float *want = g_new(float, 2 * 18 * 24);
-    ScopeHeaderFile layout;
 
-    scope_header_file_init(&layout);
-    scope_layout_depth(&layout, &tiny_depth);
-    write_random(f, DEPTH_FILE, &layout);
+    write_depth(f);
     compute_depth(f, frames, 2, want);
     open_stream(f, "video-depth-anything");
     g_assert_cmpuint(scope_instance_get_info(f->instance)->desc->prepare(f->stream, NULL), ==, 4);
@@ -611,6 +626,72 @@ test_scribble_in_chain(Fixture *f, gconstpointer data)
         scope_instance_unref(instances[i]);
 }
 
+/* Whether memory ran out since it was limited; then @error must tell it. */
+static gboolean
+has_run_out(GError **error)
+{
+    gboolean out_of_memory = scope_memory_fault_clear() > 0;
+
+    g_assert_cmpint(out_of_memory, ==, *error != NULL);
+    if (out_of_memory)
+        g_assert_error(*error, SCOPE_PIPELINE_ERROR, SCOPE_PIPELINE_ERROR_OUT_OF_MEMORY);
+    g_clear_error(error);
+    return out_of_memory;
+}
+
+/* Memory that runs out at every place where a pipeline asks for it, until there is enough. */
+static void
+run_short(Fixture *f, const char *id, guint n_frames)
+{
+    ScopeFrame *frames[4];
+    const ScopePort port = {"video", frames, n_frames};
+    const ScopeCall call = {.size = sizeof call,
+                            .mode = SCOPE_MODE_VIDEO,
+                            .ports = &port,
+                            .n_ports = 1,
+                            .output = (ScopeOutput *)(gpointer)f->out};
+    const ScopePipelineDesc *desc;
+    g_autoptr(GError) error = NULL;
+
+    f->host.output_push = collect;
+    for (gint n = 0; f->instance == NULL; n++) {
+        scope_memory_fault_set(n);
+        f->instance = load(f, id, NULL, NULL, &error);
+        g_assert_cmpint(has_run_out(&error), ==, f->instance == NULL);
+    }
+    desc = scope_instance_get_info(f->instance)->desc;
+    for (gint n = 0; f->stream == NULL; n++) {
+        scope_memory_fault_set(n);
+        f->stream = desc->stream_new(scope_instance_get_handle(f->instance), NULL, &error);
+        g_assert_cmpint(has_run_out(&error), ==, f->stream == NULL);
+    }
+    for (guint i = 0; i < n_frames; i++)
+        frames[i] = make_frame(64, 48, i);
+    for (gint n = 0, done = FALSE; !done; n += MAX(n, 1)) {
+        g_ptr_array_set_size(f->out, 0);
+        scope_memory_fault_set(n);
+        done = desc->process(f->stream, &call, &error);
+        g_assert_cmpint(has_run_out(&error), ==, !done);
+    }
+    g_assert_cmpuint(f->out->len, >, 0);
+    for (guint i = 0; i < n_frames; i++)
+        scope_frame_unref(frames[i]);
+    close_stream(f);
+}
+
+static void
+test_memory(Fixture *f, gconstpointer data)
+{
+    write_rife(f);
+    write_scribble(f);
+    write_flow(f);
+    write_depth(f);
+    run_short(f, "rife", 2);
+    run_short(f, "scribble", 1);
+    run_short(f, "optical-flow", 2);
+    run_short(f, "video-depth-anything", 4);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -627,6 +708,7 @@ main(int argc, char **argv)
     ADD("scribble-in-chain", test_scribble_in_chain);
     ADD("optical-flow", test_flow);
     ADD("video-depth-anything", test_depth);
+    ADD("memory", test_memory);
 #undef ADD
     return g_test_run();
 }

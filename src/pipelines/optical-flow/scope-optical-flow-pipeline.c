@@ -8,22 +8,11 @@
 
 #include "core/scope-frame.h"
 #include "models/scope-optical-flow.h"
-#include "pipelines/scope-pipeline-engine.h"
+#include "pipelines/scope-network.h"
 
 typedef struct {
     gint32 model_size;
 } FlowParams;
-
-typedef struct {
-    ScopePipelineEngine engine;
-    ScopeRaft *raft;
-} Flow;
-
-typedef struct {
-    const Flow *flow;
-    ScopeContext *ctx;
-    ScopeOpticalFlow *processor;
-} FlowStream;
 
 static const char *const sizes[] = {"small", "large", NULL};
 
@@ -44,68 +33,47 @@ static const ScopeParamDesc params[] = {
 };
 /* clang-format on */
 
-static void
-flow_unload(gpointer instance)
-{
-    Flow *self = instance;
-
-    g_clear_pointer(&self->raft, scope_raft_unload);
-    scope_pipeline_engine_clear(&self->engine);
-    g_free(self);
-}
-
 static gpointer
 load_raft(ScopeContext *ctx, ScopeCheckpoint *checkpoint, GError **error)
 {
     return scope_raft_load(ctx, checkpoint, error);
 }
 
+static void
+unload_raft(gpointer model)
+{
+    scope_raft_unload(model);
+}
+
+static gpointer
+new_processor(const ScopeNetwork *network, GError **error)
+{
+    return scope_optical_flow_create(network->model, SCOPE_OPTICAL_FLOW_DEFAULT_SIZE,
+                                     SCOPE_OPTICAL_FLOW_RANGE_TRAINED, error);
+}
+
+static void
+free_processor(gpointer state)
+{
+    scope_optical_flow_destroy(state);
+}
+
+static const ScopeNetworkKind kind = {
+    .desc = &scope_optical_flow_desc,
+    .load = load_raft,
+    .unload = unload_raft,
+    .state_new = new_processor,
+    .state_free = free_processor,
+};
+
 static gboolean
 flow_load(const ScopeHost *host, const void *values, ScopeLoadProgress *progress,
           gpointer *ret_instance, GError **error)
 {
-    const FlowParams *load = values;
-    const ScopeArtifact *artifact = &artifacts[load->model_size];
-    Flow *self = g_new0(Flow, 1);
+    const ScopeArtifact *artifact = &artifacts[((const FlowParams *)values)->model_size];
 
-    if (scope_pipeline_engine_init(&self->engine, host, error))
-        self->raft =
-            scope_pipeline_engine_load_model(&self->engine, &scope_optical_flow_desc, artifact,
-                                             artifact->files[0], load_raft, progress, error);
-    if (self->raft == NULL) {
-        flow_unload(self);
-        return FALSE;
-    }
-    *ret_instance = self;
-    return TRUE;
-}
-
-static void
-flow_stream_free(gpointer stream)
-{
-    FlowStream *self = stream;
-
-    scope_optical_flow_destroy(self->processor);
-    scope_context_destroy(self->ctx);
-    g_free(self);
-}
-
-static gpointer
-flow_stream_new(gpointer instance, const void *values, GError **error)
-{
-    const Flow *flow = instance;
-    FlowStream *self = g_new0(FlowStream, 1);
-
-    self->flow = flow;
-    self->ctx = scope_pipeline_engine_new_context(&flow->engine, error);
-    if (self->ctx != NULL)
-        self->processor = scope_optical_flow_create(flow->raft, SCOPE_OPTICAL_FLOW_DEFAULT_SIZE,
-                                                    SCOPE_OPTICAL_FLOW_RANGE_TRAINED, error);
-    if (self->processor == NULL) {
-        flow_stream_free(self);
-        return NULL;
-    }
-    return self;
+    return scope_network_load(&kind, host, artifact, artifact->files[0], progress, ret_instance,
+                              error);
 }
 
 static guint32
@@ -117,25 +85,20 @@ flow_prepare(gpointer stream, const ScopeCall *call)
 static gboolean
 flow_process(gpointer stream, const ScopeCall *call, GError **error)
 {
-    FlowStream *self = stream;
+    ScopeNetworkStream *self = stream;
     ScopeContext *ctx = self->ctx;
-    const ScopePipelineEngine *engine = &self->flow->engine;
     const ScopePort *port = &call->ports[0];
     ScopeArenaMark mark = scope_arena_mark(ctx->scratch);
     ScopeTensor bytes = scope_pipeline_upload_frames(ctx, port);
     ScopeTensor colours =
         scope_context_scratch(ctx, scope_context_work_dtype(ctx), bytes.ndim, bytes.shape);
 
-    scope_optical_flow_run(ctx, self->processor, colours, bytes);
-    for (guint32 i = 0; i < port->n_frames; i++) {
-        ScopeFrame *out =
-            scope_pipeline_new_frame(engine, ctx, scope_tensor_select(colours, 0, (int64_t)i));
-
-        scope_frame_copy_times(out, port->frames[i]);
-        engine->host->output_push(call->output, "video", out);
-    }
+    scope_optical_flow_run(ctx, self->state, colours, bytes);
+    for (guint32 i = 0; i < port->n_frames; i++)
+        scope_network_push(self, call, scope_tensor_select(colours, 0, (int64_t)i),
+                           port->frames[i]);
     scope_arena_release(ctx->scratch, mark);
-    return scope_context_synchronize(ctx, error);
+    return scope_network_finish(self, error);
 }
 
 const ScopePipelineDesc scope_optical_flow_desc = {
@@ -159,9 +122,9 @@ const ScopePipelineDesc scope_optical_flow_desc = {
     .n_params = G_N_ELEMENTS(params),
     .params_size = sizeof(FlowParams),
     .load = flow_load,
-    .unload = flow_unload,
-    .stream_new = flow_stream_new,
-    .stream_free = flow_stream_free,
+    .unload = scope_network_unload,
+    .stream_new = scope_network_stream_new,
+    .stream_free = scope_network_stream_free,
     .prepare = flow_prepare,
     .process = flow_process,
 };

@@ -9,35 +9,14 @@
 #include "core/scope-frame.h"
 #include "engine/scope-ops.h"
 #include "models/scope-rife.h"
-#include "pipelines/scope-pipeline-engine.h"
+#include "pipelines/scope-network.h"
 
 #define WEIGHTS "flownet.pkl"
-
-typedef struct {
-    ScopePipelineEngine engine;
-    ScopeRife *rife;
-} Rife;
-
-typedef struct {
-    const Rife *rife;
-    ScopeContext *ctx;
-    ScopeFrame *last;
-} RifeStream;
 
 static const char *const files[] = {WEIGHTS, NULL};
 static const ScopeArtifact artifacts[] = {
     {.drive_file_id = "1Smy6gY7BkS_RzCjPCbMEy-TsX8Ma5B0R", .name = "RIFE", .files = files},
 };
-
-static void
-rife_unload(gpointer instance)
-{
-    Rife *self = instance;
-
-    g_clear_pointer(&self->rife, scope_rife_unload);
-    scope_pipeline_engine_clear(&self->engine);
-    g_free(self);
-}
 
 static gpointer
 load_rife(ScopeContext *ctx, ScopeCheckpoint *checkpoint, GError **error)
@@ -45,46 +24,31 @@ load_rife(ScopeContext *ctx, ScopeCheckpoint *checkpoint, GError **error)
     return scope_rife_load(ctx, checkpoint, error);
 }
 
+static void
+unload_rife(gpointer model)
+{
+    scope_rife_unload(model);
+}
+
+/* The state of a stream is the frame before. */
+static void
+forget_frame(gpointer state)
+{
+    scope_frame_unref(state);
+}
+
+static const ScopeNetworkKind kind = {
+    .desc = &scope_rife_desc,
+    .load = load_rife,
+    .unload = unload_rife,
+    .state_free = forget_frame,
+};
+
 static gboolean
 rife_load(const ScopeHost *host, const void *params, ScopeLoadProgress *progress,
           gpointer *ret_instance, GError **error)
 {
-    Rife *self = g_new0(Rife, 1);
-
-    if (scope_pipeline_engine_init(&self->engine, host, error))
-        self->rife = scope_pipeline_engine_load_model(
-            &self->engine, &scope_rife_desc, &artifacts[0], WEIGHTS, load_rife, progress, error);
-    if (self->rife == NULL) {
-        rife_unload(self);
-        return FALSE;
-    }
-    *ret_instance = self;
-    return TRUE;
-}
-
-static gpointer
-rife_stream_new(gpointer instance, const void *params, GError **error)
-{
-    const Rife *rife = instance;
-    ScopeContext *ctx = scope_pipeline_engine_new_context(&rife->engine, error);
-    RifeStream *self;
-
-    if (ctx == NULL)
-        return NULL;
-    self = g_new0(RifeStream, 1);
-    self->rife = rife;
-    self->ctx = ctx;
-    return self;
-}
-
-static void
-rife_stream_free(gpointer stream)
-{
-    RifeStream *self = stream;
-
-    scope_frame_unref(self->last);
-    scope_context_destroy(self->ctx);
-    g_free(self);
+    return scope_network_load(&kind, host, &artifacts[0], WEIGHTS, progress, ret_instance, error);
 }
 
 /* The original waits for twelve; one at a time gives the same frames earlier. */
@@ -96,7 +60,7 @@ rife_prepare(gpointer stream, const ScopeCall *call)
 
 /* A frame in the middle of @first and @second, which have one size. */
 static ScopeFrame *
-interpolate(RifeStream *self, const ScopeFrame *first, const ScopeFrame *second)
+interpolate(ScopeNetworkStream *self, const ScopeFrame *first, const ScopeFrame *second)
 {
     ScopeContext *ctx = self->ctx;
     ScopeArenaMark mark = scope_arena_mark(ctx->scratch);
@@ -111,8 +75,9 @@ interpolate(RifeStream *self, const ScopeFrame *first, const ScopeFrame *second)
 
     scope_op_copy(ctx, given, bytes);
     scope_op_affine(ctx, given, given, 1.0f / 255, 0);
-    scope_rife_double(ctx, self->rife->rife, doubled, given);
-    middle = scope_pipeline_new_frame(&self->rife->engine, ctx, scope_tensor_select(doubled, 0, 1));
+    scope_rife_double(ctx, self->network->model, doubled, given);
+    middle =
+        scope_pipeline_new_frame(&self->network->engine, ctx, scope_tensor_select(doubled, 0, 1));
     scope_arena_release(ctx->scratch, mark);
     scope_frame_copy_times(middle, second);
     if (first->pts_us == SCOPE_TIME_NONE)
@@ -125,23 +90,23 @@ interpolate(RifeStream *self, const ScopeFrame *first, const ScopeFrame *second)
 static gboolean
 rife_process(gpointer stream, const ScopeCall *call, GError **error)
 {
-    RifeStream *self = stream;
-    const ScopeHost *host = self->rife->engine.host;
+    ScopeNetworkStream *self = stream;
+    const ScopeHost *host = self->network->engine.host;
     const ScopePort *port = &call->ports[0];
 
     if (call->reset)
-        g_clear_pointer(&self->last, scope_frame_unref);
+        g_clear_pointer(&self->state, scope_frame_unref);
     for (guint32 i = 0; i < port->n_frames; i++) {
         ScopeFrame *frame = port->frames[i];
+        ScopeFrame *last = self->state;
 
-        if (self->last != NULL && self->last->width == frame->width &&
-            self->last->height == frame->height)
-            host->output_push(call->output, "video", interpolate(self, self->last, frame));
+        if (last != NULL && last->width == frame->width && last->height == frame->height)
+            host->output_push(call->output, "video", interpolate(self, last, frame));
         host->output_push(call->output, "video", host->frame_ref(frame));
-        scope_frame_unref(self->last);
-        self->last = host->frame_ref(frame);
+        scope_frame_unref(last);
+        self->state = host->frame_ref(frame);
     }
-    return scope_context_synchronize(self->ctx, error);
+    return scope_network_finish(self, error);
 }
 
 const ScopePipelineDesc scope_rife_desc = {
@@ -162,9 +127,9 @@ const ScopePipelineDesc scope_rife_desc = {
     .artifacts = artifacts,
     .n_artifacts = G_N_ELEMENTS(artifacts),
     .load = rife_load,
-    .unload = rife_unload,
-    .stream_new = rife_stream_new,
-    .stream_free = rife_stream_free,
+    .unload = scope_network_unload,
+    .stream_new = scope_network_stream_new,
+    .stream_free = scope_network_stream_free,
     .prepare = rife_prepare,
     .process = rife_process,
 };

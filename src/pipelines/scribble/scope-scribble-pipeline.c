@@ -9,34 +9,14 @@
 #include "engine/scope-ops.h"
 #include "models/scope-contour.h"
 #include "models/scope-video-convert.h"
-#include "pipelines/scope-pipeline-engine.h"
+#include "pipelines/scope-network.h"
 
 #define WEIGHTS "scribble/anime_style/netG_A_latest.pth"
-
-typedef struct {
-    ScopePipelineEngine engine;
-    ScopeContour *contour;
-} Scribble;
-
-typedef struct {
-    const Scribble *scribble;
-    ScopeContext *ctx;
-} ScribbleStream;
 
 static const char *const files[] = {"config.json", WEIGHTS, NULL};
 static const ScopeArtifact artifacts[] = {
     {.repo_id = "daydreamlive/VACE-Annotators", .files = files},
 };
-
-static void
-scribble_unload(gpointer instance)
-{
-    Scribble *self = instance;
-
-    g_clear_pointer(&self->contour, scope_contour_unload);
-    scope_pipeline_engine_clear(&self->engine);
-    g_free(self);
-}
 
 static gpointer
 load_contour(ScopeContext *ctx, ScopeCheckpoint *checkpoint, GError **error)
@@ -44,46 +24,23 @@ load_contour(ScopeContext *ctx, ScopeCheckpoint *checkpoint, GError **error)
     return scope_contour_load(ctx, checkpoint, error);
 }
 
+static void
+unload_contour(gpointer model)
+{
+    scope_contour_unload(model);
+}
+
+static const ScopeNetworkKind kind = {
+    .desc = &scope_scribble_desc,
+    .load = load_contour,
+    .unload = unload_contour,
+};
+
 static gboolean
 scribble_load(const ScopeHost *host, const void *params, ScopeLoadProgress *progress,
               gpointer *ret_instance, GError **error)
 {
-    Scribble *self = g_new0(Scribble, 1);
-
-    if (scope_pipeline_engine_init(&self->engine, host, error))
-        self->contour =
-            scope_pipeline_engine_load_model(&self->engine, &scope_scribble_desc, &artifacts[0],
-                                             WEIGHTS, load_contour, progress, error);
-    if (self->contour == NULL) {
-        scribble_unload(self);
-        return FALSE;
-    }
-    *ret_instance = self;
-    return TRUE;
-}
-
-static gpointer
-scribble_stream_new(gpointer instance, const void *params, GError **error)
-{
-    const Scribble *scribble = instance;
-    ScopeContext *ctx = scope_pipeline_engine_new_context(&scribble->engine, error);
-    ScribbleStream *self;
-
-    if (ctx == NULL)
-        return NULL;
-    self = g_new0(ScribbleStream, 1);
-    self->scribble = scribble;
-    self->ctx = ctx;
-    return self;
-}
-
-static void
-scribble_stream_free(gpointer stream)
-{
-    ScribbleStream *self = stream;
-
-    scope_context_destroy(self->ctx);
-    g_free(self);
+    return scope_network_load(&kind, host, &artifacts[0], WEIGHTS, progress, ret_instance, error);
 }
 
 static guint32
@@ -97,7 +54,7 @@ scribble_prepare(gpointer stream, const ScopeCall *call)
  * smaller than the network's borders allow are drawn enlarged.
  */
 static ScopeTensor
-draw(const ScribbleStream *self, ScopeTensor pixels)
+draw(const ScopeNetworkStream *self, ScopeTensor pixels)
 {
     ScopeContext *ctx = self->ctx;
     ScopeDType type = scope_context_work_dtype(ctx);
@@ -111,7 +68,7 @@ draw(const ScribbleStream *self, ScopeTensor pixels)
 
     scope_video_resize(ctx, rgb, pixels);
     scope_op_affine(ctx, rgb, rgb, 1.0f / 255, 0);
-    scope_contour_run(ctx, self->scribble->contour, lines, rgb, NULL);
+    scope_contour_run(ctx, self->network->model, lines, rgb, NULL);
     lines = scope_tensor_slice(scope_tensor_slice(lines, 1, 0, h), 2, 0, w);
     if (h == height && w == width)
         return scope_tensor_select(lines, 0, 0);
@@ -123,20 +80,17 @@ draw(const ScribbleStream *self, ScopeTensor pixels)
 static gboolean
 scribble_process(gpointer stream, const ScopeCall *call, GError **error)
 {
-    ScribbleStream *self = stream;
-    const ScopePipelineEngine *engine = &self->scribble->engine;
+    ScopeNetworkStream *self = stream;
     const ScopePort *port = &call->ports[0];
 
     for (guint32 i = 0; i < port->n_frames; i++) {
         ScopeArenaMark mark = scope_arena_mark(self->ctx->scratch);
-        ScopeTensor lines = draw(self, scope_pipeline_view_frame(port->frames[i]));
-        ScopeFrame *out = scope_pipeline_new_frame(engine, self->ctx, lines);
 
+        scope_network_push(self, call, draw(self, scope_pipeline_view_frame(port->frames[i])),
+                           port->frames[i]);
         scope_arena_release(self->ctx->scratch, mark);
-        scope_frame_copy_times(out, port->frames[i]);
-        engine->host->output_push(call->output, "video", out);
     }
-    return scope_context_synchronize(self->ctx, error);
+    return scope_network_finish(self, error);
 }
 
 const ScopePipelineDesc scope_scribble_desc = {
@@ -156,9 +110,9 @@ const ScopePipelineDesc scope_scribble_desc = {
     .artifacts = artifacts,
     .n_artifacts = G_N_ELEMENTS(artifacts),
     .load = scribble_load,
-    .unload = scribble_unload,
-    .stream_new = scribble_stream_new,
-    .stream_free = scribble_stream_free,
+    .unload = scope_network_unload,
+    .stream_new = scope_network_stream_new,
+    .stream_free = scope_network_stream_free,
     .prepare = scribble_prepare,
     .process = scribble_process,
 };

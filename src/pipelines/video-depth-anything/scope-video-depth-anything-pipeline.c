@@ -8,38 +8,22 @@
 
 #include "core/scope-frame.h"
 #include "models/scope-vda.h"
-#include "pipelines/scope-pipeline-engine.h"
+#include "pipelines/scope-network.h"
 
 #define WEIGHTS      "video_depth_anything_vits.pth"
 #define CHUNK_FRAMES 4
 
+/* What a stream keeps. */
 typedef struct {
-    ScopePipelineEngine engine;
-    ScopeVda *vda;
-} Depth;
-
-typedef struct {
-    const Depth *depth;
-    ScopeContext *ctx;
     ScopeVdaStream *memory; /* (nullable): for frames of the size below */
     guint32 width;
     guint32 height;
-} DepthStream;
+} Memory;
 
 static const char *const files[] = {"config.json", WEIGHTS, NULL};
 static const ScopeArtifact artifacts[] = {
     {.repo_id = "daydreamlive/Video-Depth-Anything-Small", .files = files},
 };
-
-static void
-depth_unload(gpointer instance)
-{
-    Depth *self = instance;
-
-    g_clear_pointer(&self->vda, scope_vda_unload);
-    scope_pipeline_engine_clear(&self->engine);
-    g_free(self);
-}
 
 static gpointer
 load_vda(ScopeContext *ctx, ScopeCheckpoint *checkpoint, GError **error)
@@ -47,47 +31,40 @@ load_vda(ScopeContext *ctx, ScopeCheckpoint *checkpoint, GError **error)
     return scope_vda_load(ctx, checkpoint, NULL, error);
 }
 
+static void
+unload_vda(gpointer model)
+{
+    scope_vda_unload(model);
+}
+
+static gpointer
+memory_new(const ScopeNetwork *network, GError **error)
+{
+    return g_new0(Memory, 1);
+}
+
+static void
+memory_free(gpointer state)
+{
+    Memory *self = state;
+
+    scope_vda_stream_destroy(self->memory);
+    g_free(self);
+}
+
+static const ScopeNetworkKind kind = {
+    .desc = &scope_video_depth_anything_desc,
+    .load = load_vda,
+    .unload = unload_vda,
+    .state_new = memory_new,
+    .state_free = memory_free,
+};
+
 static gboolean
 depth_load(const ScopeHost *host, const void *params, ScopeLoadProgress *progress,
            gpointer *ret_instance, GError **error)
 {
-    Depth *self = g_new0(Depth, 1);
-
-    if (scope_pipeline_engine_init(&self->engine, host, error))
-        self->vda =
-            scope_pipeline_engine_load_model(&self->engine, &scope_video_depth_anything_desc,
-                                             &artifacts[0], WEIGHTS, load_vda, progress, error);
-    if (self->vda == NULL) {
-        depth_unload(self);
-        return FALSE;
-    }
-    *ret_instance = self;
-    return TRUE;
-}
-
-static gpointer
-depth_stream_new(gpointer instance, const void *params, GError **error)
-{
-    const Depth *depth = instance;
-    ScopeContext *ctx = scope_pipeline_engine_new_context(&depth->engine, error);
-    DepthStream *self;
-
-    if (ctx == NULL)
-        return NULL;
-    self = g_new0(DepthStream, 1);
-    self->depth = depth;
-    self->ctx = ctx;
-    return self;
-}
-
-static void
-depth_stream_free(gpointer stream)
-{
-    DepthStream *self = stream;
-
-    scope_vda_stream_destroy(self->memory);
-    scope_context_destroy(self->ctx);
-    g_free(self);
+    return scope_network_load(&kind, host, &artifacts[0], WEIGHTS, progress, ret_instance, error);
 }
 
 static guint32
@@ -96,55 +73,51 @@ depth_prepare(gpointer stream, const ScopeCall *call)
     return CHUNK_FRAMES;
 }
 
-/* Empty memory for frames of the size of @frame. */
-static gboolean
-begin_chunk(DepthStream *self, const ScopeFrame *frame, GError **error)
+/* Empty memory for frames of the size of @frame; %NULL with @error set when there is none. */
+static ScopeVdaStream *
+begin_chunk(ScopeNetworkStream *stream, const ScopeFrame *frame, GError **error)
 {
+    Memory *self = stream->state;
     GError *failure = NULL;
 
     if (self->memory != NULL && self->width == frame->width && self->height == frame->height) {
         scope_vda_stream_reset(self->memory);
-        return TRUE;
+        return self->memory;
     }
     g_clear_pointer(&self->memory, scope_vda_stream_destroy);
     self->width = frame->width;
     self->height = frame->height;
-    self->memory = scope_vda_stream_create(self->ctx, self->depth->vda, SCOPE_VDA_MEMORY_PREVIOUS,
-                                           frame->height, frame->width,
+    self->memory = scope_vda_stream_create(stream->ctx, stream->network->model,
+                                           SCOPE_VDA_MEMORY_PREVIOUS, frame->height, frame->width,
                                            SCOPE_VDA_DEFAULT_INPUT_SIZE, &failure);
     scope_pipeline_take_error(failure, error);
-    return self->memory != NULL;
+    return self->memory;
 }
 
 static gboolean
 depth_process(gpointer stream, const ScopeCall *call, GError **error)
 {
-    DepthStream *self = stream;
+    ScopeNetworkStream *self = stream;
     ScopeContext *ctx = self->ctx;
-    const ScopePipelineEngine *engine = &self->depth->engine;
     const ScopePort *port = &call->ports[0];
+    ScopeVdaStream *memory = begin_chunk(self, port->frames[0], error);
     ScopeArenaMark mark = scope_arena_mark(ctx->scratch);
     ScopeTensor bytes, depth;
 
-    if (!begin_chunk(self, port->frames[0], error))
+    if (memory == NULL)
         return FALSE;
     bytes = scope_pipeline_upload_frames(ctx, port);
     depth = scope_context_scratch(ctx, scope_context_work_dtype(ctx),
                                   SCOPE_SHAPE(bytes.shape[0], bytes.shape[1], bytes.shape[2], 1));
     for (int64_t i = 0; i < bytes.shape[0]; i++)
-        scope_vda_stream_run(ctx, self->memory,
+        scope_vda_stream_run(ctx, memory,
                              scope_tensor_select(scope_tensor_select(depth, 0, i), 2, 0),
                              scope_tensor_select(bytes, 0, i));
     scope_vda_normalise(ctx, depth, depth);
-    for (guint32 i = 0; i < port->n_frames; i++) {
-        ScopeFrame *out =
-            scope_pipeline_new_frame(engine, ctx, scope_tensor_select(depth, 0, (int64_t)i));
-
-        scope_frame_copy_times(out, port->frames[i]);
-        engine->host->output_push(call->output, "video", out);
-    }
+    for (guint32 i = 0; i < port->n_frames; i++)
+        scope_network_push(self, call, scope_tensor_select(depth, 0, (int64_t)i), port->frames[i]);
     scope_arena_release(ctx->scratch, mark);
-    return scope_context_synchronize(ctx, error);
+    return scope_network_finish(self, error);
 }
 
 const ScopePipelineDesc scope_video_depth_anything_desc = {
@@ -166,9 +139,9 @@ const ScopePipelineDesc scope_video_depth_anything_desc = {
     .artifacts = artifacts,
     .n_artifacts = G_N_ELEMENTS(artifacts),
     .load = depth_load,
-    .unload = depth_unload,
-    .stream_new = depth_stream_new,
-    .stream_free = depth_stream_free,
+    .unload = scope_network_unload,
+    .stream_new = scope_network_stream_new,
+    .stream_free = scope_network_stream_free,
     .prepare = depth_prepare,
     .process = depth_process,
 };
