@@ -166,6 +166,9 @@ scope_layer_loader_wrap(ScopeLayerLoader *loader, const ScopeCheckpointTensor *t
         return SCOPE_TENSOR_NONE;
     }
     copy = scope_arena_alloc(host_of(loader), kept, tensor->rank, shape);
+    if (copy.data == NULL) {
+        return copy; /* there was no memory for it, which is noted */
+    }
     if (kept == dtype) {
         scope_checkpoint_tensor_copy(tensor, copy.data);
     } else {
