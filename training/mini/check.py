@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks that hold for any weights: the compiled noise is the written one, a stream with a KV cache is the
-masked pass the model is trained with, files come back as written, text comes back whole."""
+"""Checks that hold for any weights: the compiled noise is the written one, the compiled
+operations are the plain ones, a stream with a KV cache is the pass the model is trained with, files come back as written, text comes back whole."""
 import pathlib
 import random
 import sys
 import tempfile
 
-import mini  # noqa: F401
 import torch
 
-from mini import behaviour
+from mini import behaviour, fused
 from mini.autoencoder import Autoencoder
 from mini.common import held_out
-from mini.dit import CHUNK, Transformer, chunk_mask
+from mini.dit import CHUNK, Transformer, chunk_table
 from mini.safetensors import load, save
 from mini.stream import Stream
 from world import captions, clips, native
@@ -38,6 +37,35 @@ def check_noise():
         near(fast.mean(), slow.mean(), 2e-3, f"the compiled noise of {family}")
 
 
+def check_fused():
+    """Values and gradients of the compiled operations against plain PyTorch."""
+    def both(work, *shapes):
+        torch.manual_seed(5)
+        inputs = [torch.randn(shape, requires_grad=True) for shape in shapes]
+        out = work(*inputs)
+        (out * torch.linspace(-1, 1, out.numel()).view(out.shape)).sum().backward()
+        return [out, *(x.grad for x in inputs)]
+    turns = torch.polar(torch.ones(6, 2), torch.linspace(-3, 3, 12).view(6, 2))
+    sees, bias = torch.tensor([[1, 0], [1, 1], [0, 1]], dtype=torch.uint8), torch.randn(2, 4)
+    works = {
+        "linear": (fused.linear, (2, 3, 8), (5, 8), (5,)),
+        "modulate": (fused.modulate, (2, 3, 4, 8), (2, 3, 8), (2, 3, 8)),
+        "gated": (fused.gated, (2, 3, 4, 8), (2, 3, 4, 8), (2, 3, 8)),
+        "gelu": (lambda x: fused.gelu(x * 3.0), (3, 100)),
+        "norm_rope": (lambda x, w: fused.norm_rope(x, w, turns, 2), (2, 6, 8), (8,)),
+        "norm": (lambda x, w: fused.norm_rope(x, w, None, 2), (2, 6, 8), (8,)),
+        "attention": (lambda q, k, v: fused.attention(q, k, v, bias, sees), (2, 6, 2, 4), (2, 4, 2, 4), (2, 4, 2, 4)),
+    }
+    usable = fused.usable
+    for name, (work, *shapes) in works.items():
+        compiled = both(work, *shapes)
+        fused.usable = lambda *tensors: False
+        plain = both(work, *shapes)
+        fused.usable = usable
+        for a, b in zip(compiled, plain):
+            near(a, b, 1e-4, name)
+
+
 def check_stream():
     torch.manual_seed(2)
     model = Transformer()
@@ -50,8 +78,8 @@ def check_stream():
     with torch.no_grad():
         streamed = stream.flow(x, 750.0)
         times = torch.cat([torch.zeros(2, 2 * CHUNK), t], 1)
-        whole = model(torch.cat([past, x], 1), times, [0, 3, 6], text, chunk_mask(2, [2], CHUNK * 4))
-        late = model(torch.cat([past, x], 1), times, [600, 603, 606], text, chunk_mask(2, [2], CHUNK * 4))
+        whole = model(torch.cat([past, x], 1), times, [0, 3, 6], text, chunk_table(2, [2]))
+        late = model(torch.cat([past, x], 1), times, [600, 603, 606], text, chunk_table(2, [2]))
     near(streamed, whole[:, -CHUNK:], 1e-4, "a stream with a cache")
     near(late, whole, 1e-2, "a stream that starts late")
 
@@ -98,6 +126,7 @@ def check_captions():
 
 if __name__ == "__main__":
     check_noise()
+    check_fused()
     check_stream()
     check_autoencoder()
     check_files()

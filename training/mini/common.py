@@ -9,6 +9,9 @@ import time
 import numpy
 import torch
 from PIL import Image
+
+from mini.fused import product
+
 torch.set_num_threads(int(os.environ.get("TRAINING_THREADS", "1")))
 
 
@@ -74,14 +77,14 @@ class Average:
             self.values[key].lerp_(value.detach(), 1.0 - decay)
 
 
-def orthogonal(matrix, steps=4):
-    """The nearest orthogonal matrix, about, by a Newton-Schulz iteration."""
-    x = matrix / (matrix.norm() + 1e-7)
+def orthogonal(x, steps=4):
+    """The nearest orthogonal matrix to @x, about, by a Newton-Schulz iteration."""
     tall = x.shape[0] > x.shape[1]
     x = x.t() if tall else x
+    x = (x / (x.norm() + 1e-7)).contiguous()
     for _ in range(steps):
-        a = x @ x.t()
-        x = 3.4445 * x + (-4.7750 * a + 2.0315 * a @ a) @ x
+        a = product(x, x, turn_b=True)
+        x = 3.4445 * x + product(-4.7750 * a + 2.0315 * product(a, a), x)
     return x.t() if tall else x
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Generation the way the program does it: chunks of three latent frames, a KV cache over the window,
-few denoising steps, a pass with the clean latents at the end of each chunk."""
+a few steps along the flow, a pass with the clean latents at the end of each chunk."""
 import torch
 
 from mini.dit import CHUNK, WINDOW
@@ -67,17 +67,15 @@ class Stream:
             x = noise_scale * x + (1.0 - noise_scale) * video
             steps = [1000.0 * noise_scale] + [t for t in steps if t < 1000.0 * noise_scale]
         for i, t in enumerate(steps):
-            x0 = x - t / 1000.0 * self.flow(x, t)
-            if i + 1 < len(steps):
-                s = steps[i + 1] / 1000.0
-                x = (1.0 - s) * x0 + s * self.draw_noise()
-        self.flow(x0, 0)
+            end = steps[i + 1] if i + 1 < len(steps) else 0
+            x = x - (t - end) / 1000.0 * self.flow(x, t)
+        self.flow(x, 0)
         tokens = self.size[0] * self.size[1] // 4 * (WINDOW - CHUNK)
         self.cache.keep(tokens)
         if self.guidance != 1.0:
             self.other.keep(tokens)
         self.start += CHUNK
-        return x0
+        return x
 
     def run(self, n_chunks):
         """Latents [B, F, 16, h, w]."""

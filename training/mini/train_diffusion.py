@@ -3,9 +3,9 @@
 
 pictures  single latent frames: what things look like and what they are called
 clips     three chunks side by side with their clean past, each at its own noise level
-rollout   few steps: the model denoises from its own earlier predictions, as the program runs it, and
-          two samples of one prompt are judged by the energy score against what the world shows. The
-          score is least for the right distribution, where a squared error is least for its mean.
+steps     few steps: the model learns to go in one step where itself, as the clips left it and guided away from
+          the empty prompt, goes in four. What is to be learnt is a function, not a distribution, so the
+          squared error has no mean to fall to.
 """
 import argparse
 import math
@@ -13,7 +13,7 @@ import random
 import time
 
 from mini.common import (Average, Log, Muon, load_checkpoint, pathlib, save_checkpoint, save_sheet, torch)
-from mini.dit import CHUNK, WINDOW, Transformer, chunk_mask
+from mini.dit import CHUNK, WINDOW, Transformer, chunk_table
 from mini.export import STREAM, autoencoder, text_encoder
 from mini.stream import Cache, Stream
 from world import captions
@@ -80,7 +80,7 @@ def pictures_loss(model, clips, reader, rng, n):
     return (model(noisy, t, [0], text) - flow).pow(2).mean()
 
 
-def clips_loss(model, clips, reader, rng, n, mask):
+def clips_loss(model, clips, reader, rng, n, sees):
     """Every other time the first chunk of more clips, alone, else three chunks with their past."""
     alone = rng.random() < 0.5
     n = 4 * n if alone else n
@@ -93,61 +93,91 @@ def clips_loss(model, clips, reader, rng, n, mask):
     past = latents[:, :2 * CHUNK]
     past = past + torch.randn_like(past) * 0.15 * torch.rand(n, 1, 1, 1, 1)   # as if we had made it
     x, t = torch.cat([past, noisy], 1), torch.cat([torch.zeros(n, 2 * CHUNK), t], 1)
-    out = model(x, t, [0, 3, 0, 3, 6], text, mask)[:, 2 * CHUNK:]
+    out = model(x, t, [0, 3, 0, 3, 6], text, sees)[:, 2 * CHUNK:]
     return (out - flow).pow(2).mean()
 
 
-def distance(a, b):
-    """Mean norm of the difference of chunks [B, F, C, h, w], over parts of three sizes: all, quarters of the
-    picture, 4x4 latents."""
-    d = (a - b).pow(2).mean((1, 2))
-    total = 0.0
-    for k in (16, 8, 4):
-        parts = d.unflatten(2, (-1, k)).unflatten(1, (-1, k)).mean((2, 4))
-        total = total + (parts + 1e-6).sqrt().mean((1, 2))
-    return total / 3.0
+class Teacher:
+    """The model as the clips left it, guided away from the empty prompt."""
+
+    def __init__(self, values, reader, guidance):
+        self.model, self.reader, self.guidance = Transformer(), reader, guidance
+        self.model.load_state_dict(values)
+        for p in self.model.parameters():
+            p.requires_grad_(False)
+
+    def begin(self, rows, past):
+        """What it needs to go on from the chunks @past under the prompts @rows."""
+        empty = self.reader.rows([""] * rows.shape[0])
+        return [(text, remember(self.model, past, text)) for text in (self.model.read(rows), self.model.read(empty))]
+
+    def flow(self, x, t, start, begun):
+        told, free = (self.model(x, t, [start], text, cache=cache) for text, cache in begun)
+        return free + self.guidance * (told - free)
+
+    def walk(self, x, t, end, start, begun, steps):
+        """Takes x from timesteps @t [B] to @end [B] along its flow, in @steps equal steps."""
+        size = (t - end) / steps
+        for i in range(steps):
+            now = (t - i * size)[:, None].expand(-1, CHUNK)
+            x = x - (size / 1000.0)[:, None, None, None, None] * self.flow(x, now, start, begun)
+        return x
 
 
 @torch.no_grad()
-def remember(model, past, text, rng):
-    """A cache that holds the chunks @past [B, F, ...], which are spoilt the way that a stream spoils its own
-    past: a little noise, or one step of the model over more of it."""
-    cache = Cache(len(model.blocks))
-    level = rng.choice((0.0, 0.1, 0.25, 0.5))
+def spoil(model, past, text, rng):
+    """Chunks @past [B, F, ...] the way a stream spoils its own past: a little noise, or one step of the model over
+    more of it."""
+    cache, chunks, level = Cache(len(model.blocks)), [], rng.choice((0.0, 0.1, 0.25, 0.5))
     for i, chunk in enumerate(past.split(CHUNK, 1)):
         times = torch.ones(chunk.shape[:2])
         noisy = (1.0 - level) * chunk + level * torch.randn_like(chunk)
         if level >= 0.25:
             noisy = noisy - level * model(noisy, times * level * 1000.0, [i * CHUNK], text, cache=cache)
-        model(noisy, times * 0.0, [i * CHUNK], text, cache=cache)
-        cache.keep(past.shape[-1] * past.shape[-2] // 4 * (WINDOW - CHUNK))
+            model(noisy, times * 0.0, [i * CHUNK], text, cache=cache)
+            cache.keep(past.shape[-1] * past.shape[-2] // 4 * (WINDOW - CHUNK))
+        chunks.append(noisy)
+    return chunks
+
+
+@torch.no_grad()
+def remember(model, past, text):
+    """A cache that holds the chunks @past."""
+    cache = Cache(len(model.blocks))
+    for i, chunk in enumerate(past):
+        model(chunk, torch.zeros(chunk.shape[:2]), [i * CHUNK], text, cache=cache)
+        cache.keep(chunk.shape[-1] * chunk.shape[-2] // 4 * (WINDOW - CHUNK))
     return cache
 
 
-def rollout_loss(model, clips, reader, rng, n, repulsion):
-    """Energy score of the prediction after a random number of steps from noise, for a random chunk of a
-    clip with its past. Two samples a prompt. A @repulsion of 0.5 is the proper score; less keeps samples nearer to
-    what they have in common, which a model that has seen little draws better than the rest."""
+def steps_loss(model, teacher, clips, reader, rng, n):
+    """The flow that brings a picture from one of the program's timesteps to the next in one step where the guided
+    teacher takes four; for a random chunk of a clip with its past, from its noised picture or from where the
+    model's own steps have come. One in four starts between two timesteps, as an input picture does."""
     latents, specs = clips.draw(rng, n)
-    number = rng.choice((0, 1, 2))
-    target = latents[:, number * CHUNK:(number + 1) * CHUNK]
-    rows = reader.captions(specs, rng, 0.0)
-    steps = STREAM["steps"] if rng.random() < 0.7 else STREAM["steps"][::2]
-    cache = None
-    if number:
-        cache = remember(model, latents[:, :number * CHUNK], model.read(rows), rng)
-        cache.past = [(k.repeat(2, 1, 1, 1), v.repeat(2, 1, 1, 1)) for k, v in cache.past]
-    rows, last = rows.repeat(2, 1, 1), rng.randrange(len(steps))
-    x = torch.randn(2 * n, *target.shape[1:])
-    for i in range(last + 1):
-        with torch.set_grad_enabled(i == last):
-            t = torch.full((2 * n, CHUNK), float(steps[i]))
-            x0 = x - steps[i] / 1000.0 * model(x, t, [number * CHUNK], model.read(rows), cache=cache)
-        if i < last:
-            s = steps[i + 1] / 1000.0
-            x = (1.0 - s) * x0 + s * torch.randn_like(x0)
-    a, b = x0[:n], x0[n:]
-    return (0.5 * (distance(a, target) + distance(b, target)) - repulsion * distance(a, b)).mean()
+    number = rng.choice((0, 0, 1, 2))
+    start, clean = number * CHUNK, latents[:, number * CHUNK:(number + 1) * CHUNK]
+    rows, grid = reader.captions(specs, rng, 0.0), [*STREAM["steps"], 0]
+    text = model.read(rows)
+    with torch.no_grad():
+        past = spoil(model, latents[:, :start], text, rng) if number else []
+        cache = remember(model, past, text)
+        begun = teacher.begin(rows, past)
+        x, i = torch.randn_like(clean), rng.randrange(len(grid) - 1)
+        if rng.random() < 0.5:
+            for j in range(i):
+                t = torch.full((n, CHUNK), float(grid[j]))
+                x = x - (grid[j] - grid[j + 1]) / 1000.0 * model(x, t, [start], text, cache=cache)
+            t = torch.full((n,), float(grid[i]))
+        else:
+            t = torch.tensor([grid[i] - (grid[i] - grid[i + 1]) * (rng.random() * 0.9 if rng.random() < 0.25 else 0.0)
+                              for _ in range(n)])
+            s = (t / 1000.0)[:, None, None, None, None]
+            x = (1.0 - s) * clean + s * x
+        end = torch.full((n,), float(grid[i + 1]))
+        there = teacher.walk(x, t, end, start, begun, 4)
+        flow = (x - there) / ((t - end) / 1000.0)[:, None, None, None, None]
+    return (model(x, t[:, None].expand(-1, CHUNK), [start], text, cache=cache) - flow).pow(2).mean()
 
 
 def sheet(model, decoder, reader, path, chunks):
@@ -200,7 +230,8 @@ def work(rank, args, team):
         step = state["step"]
     rng = random.Random(f"{args.seed} {rank} {step}")
     clips, reader, decoder = Clips(args.latents), Reader(args.text), autoencoder(args.autoencoder)
-    mask = chunk_mask(2, [0, 1, 2], CHUNK * 64)
+    teacher = Teacher(torch.load(args.teacher)["average"], reader, args.guidance) if args.phase == "steps" else None
+    sees = chunk_table(2, [0, 1, 2])
     log, begin, first, shown = Log(args.out / f"{args.phase}.csv"), time.time(), step, time.time()
     smooth = Transformer()
     done = False
@@ -212,9 +243,11 @@ def work(rank, args, team):
         if args.phase == "pictures":
             loss = pictures_loss(model, clips, reader, rng, args.batch)
         elif args.phase == "clips":
-            loss = clips_loss(model, clips, reader, rng, args.batch, mask)
+            loss = clips_loss(model, clips, reader, rng, args.batch, sees)
         else:
-            loss = rollout_loss(model, clips, reader, rng, args.batch, args.repulsion)
+            loss = steps_loss(model, teacher, clips, reader, rng, args.batch)
+        if not torch.isfinite(loss):
+            raise FloatingPointError(f"the loss is {loss.item()} at step {step}")
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
@@ -241,7 +274,7 @@ def work(rank, args, team):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=pathlib.Path, required=True)
-    parser.add_argument("--phase", choices=("pictures", "clips", "rollout"), required=True)
+    parser.add_argument("--phase", choices=("pictures", "clips", "steps"), required=True)
     parser.add_argument("--latents", type=pathlib.Path, required=True)
     parser.add_argument("--autoencoder", type=pathlib.Path, required=True)
     parser.add_argument("--text", type=pathlib.Path, required=True)
@@ -250,12 +283,13 @@ def main():
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--decay", type=float, default=0.3, help="share of the time with a falling rate")
     parser.add_argument("--shown", type=int, default=4, help="chunks of the sample sheet; 0: no sheet")
-    parser.add_argument("--repulsion", type=float, default=0.5, help="of two samples of one prompt")
+    parser.add_argument("--teacher", type=pathlib.Path, help="the checkpoint whose steps are joined")
+    parser.add_argument("--guidance", type=float, default=3.0, help="of the teacher")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    args.batch = args.batch or {"pictures": 32, "clips": 4, "rollout": 6}[args.phase]
+    args.batch = args.batch or {"pictures": 32, "clips": 4, "steps": 12}[args.phase]
     context = torch.multiprocessing.get_context("spawn")
     team = Team(args.workers, sum(p.numel() for p in Transformer().parameters()), context)
     others = [context.Process(target=work, args=(rank, args, team), daemon=True)
