@@ -275,13 +275,34 @@ list_steps(const ScopeWanStream *s, ScopeWanResult *result)
     result->n_steps = n;
 }
 
+/* Takes @x from step @i to the next one along @flow, or to clean latents and from there up again
+ * with fresh noise, whichever the model was trained for. */
+static void
+take_step(ScopeWanStream *s, ScopeTensor x, ScopeTensor flow, const ScopeWanResult *result, int i)
+{
+    const ScopeWanScheduler *scheduler = &s->scheduler;
+    double t = result->steps[i], next = i + 1 < result->n_steps ? result->steps[i + 1] : 0.0;
+
+    if (i + 1 < result->n_steps && (s->options.variant.flags & SCOPE_WAN_VARIANT_EULER) != 0) {
+        double size =
+            scope_wan_scheduler_sigma(scheduler, next) - scope_wan_scheduler_sigma(scheduler, t);
+        scope_op_scale_add(s->ctx, x, x, 1.0f, flow, (float)size);
+        return;
+    }
+    scope_wan_scheduler_to_clean(scheduler, s->ctx, x, x, flow, t);
+    if (i + 1 < result->n_steps) {
+        ScopeTensor noise = scope_tensor_slice(s->noise, 0, 0, s->n_frames);
+        draw(s, noise, i + 1);
+        scope_wan_scheduler_add_noise(scheduler, s->ctx, x, x, noise, next);
+    }
+}
+
 gboolean
 scope_wan_block_denoise(ScopeWanStream *s, ScopeWanResult *result, GError **error)
 {
     const ScopeWanVariant *v = &s->options.variant;
     ScopeTensor x = scope_tensor_slice(s->x, 0, 0, s->n_frames);
     ScopeTensor flow = scope_tensor_slice(s->flow, 0, 0, s->n_frames);
-    ScopeTensor noise = scope_tensor_slice(s->noise, 0, 0, s->n_frames);
     float timesteps[SCOPE_WAN_MAX_PASS_FRAMES];
 
     if (!scope_wan_cache_fits(&s->cache, s->model_start, s->n_frames)) {
@@ -308,11 +329,7 @@ scope_wan_block_denoise(ScopeWanStream *s, ScopeWanResult *result, GError **erro
             .past_weight = (float)s->past_weight,
         };
         scope_wan_model_run(s->ctx, s->model, &pass);
-        scope_wan_scheduler_to_clean(&s->scheduler, s->ctx, x, x, flow, t);
-        if (i + 1 < result->n_steps) {
-            draw(s, noise, i + 1);
-            scope_wan_scheduler_add_noise(&s->scheduler, s->ctx, x, x, noise, result->steps[i + 1]);
-        }
+        take_step(s, x, flow, result, i);
         result->timings.step_us[i] = g_get_monotonic_time() - begin;
     }
     if (!is_finite(s, x)) {

@@ -104,8 +104,8 @@ const ScopeWanVariant scope_wan_variant_self_forcing = {
 const ScopeWanVariant scope_wan_variant_mini = {
     .id = "mini",
     .cache = SCOPE_WAN_CACHE_LONGLIVE,
-    .flags =
-        SCOPE_WAN_VARIANT_CLEAN_PASS | SCOPE_WAN_VARIANT_RECACHE | SCOPE_WAN_VARIANT_EXACT_NOISE,
+    .flags = SCOPE_WAN_VARIANT_CLEAN_PASS | SCOPE_WAN_VARIANT_RECACHE |
+             SCOPE_WAN_VARIANT_EXACT_NOISE | SCOPE_WAN_VARIANT_EULER,
     .chunk_frames = 3,
     .first_chunk_frames = 3,
     .window_frames = 9,

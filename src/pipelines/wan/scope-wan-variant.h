@@ -21,6 +21,8 @@ typedef enum {
     SCOPE_WAN_VARIANT_WARP_STEPS = 1 << 5,  /**< the step list is moved by the shift */
     SCOPE_WAN_VARIANT_EXACT_NOISE = 1 << 6, /**< video: steps begin at the timestep of the noise,
                                                  those of the list above it are left out */
+    SCOPE_WAN_VARIANT_EULER = 1 << 7,       /**< steps go along the flow; without it each goes to
+                                                 clean latents and up again with fresh noise */
 } ScopeWanVariantFlags;
 
 /** ScopeWanVariant: frames are latent frames. */
