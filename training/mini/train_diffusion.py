@@ -55,7 +55,7 @@ class Reader:
 
     def captions(self, specs, rng, drop):
         return self.rows(["" if rng.random() < drop else captions.caption(spec, rng, 0.08)
-                          for spec in specs], True)
+                          for spec in specs], rng.random() < 0.25)
 
 
 def noise_levels(rng, shape):
