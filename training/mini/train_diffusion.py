@@ -289,7 +289,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    args.batch = args.batch or {"pictures": 32, "clips": 4, "steps": 12}[args.phase]
+    args.batch = args.batch or {"pictures": 48, "clips": 4, "steps": 12}[args.phase]
     context = torch.multiprocessing.get_context("spawn")
     team = Team(args.workers, sum(p.numel() for p in Transformer().parameters()), context)
     others = [context.Process(target=work, args=(rank, args, team), daemon=True)
