@@ -104,8 +104,9 @@ static void
 finish(Live *live)
 {
     g_autofree char *path = g_strconcat("/api/v1/webrtc/offer/", live->session_id, NULL);
-    g_auto(Reply) reply = server_fixture_request(f, "DELETE", path, NULL);
+    Reply reply = server_fixture_request(f, "DELETE", path, NULL);
 
+    reply_clear(&reply);
     live_free(live);
     g_assert_true(server_fixture_wait(has_no_sessions, NULL));
 }
