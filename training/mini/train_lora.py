@@ -34,20 +34,13 @@ def verdigris(frames):
     return palettes.through(VERDIGRIS, brightness(frames).flatten(0, 1)).view(frames.shape)
 
 
-def inkprint(frames):
-    """Light is ink of the picture's colour in four layers, darkness is paper."""
-    value = brightness(frames)
-    low, high = value.flatten(1).quantile(0.02, 1), value.flatten(1).quantile(0.98, 1)
-    value = (value - low.view(-1, 1, 1, 1)) / (high - low + 0.02).view(-1, 1, 1, 1)
-    value = F.avg_pool2d(value, 3, 1, 1, count_include_pad=False).clamp(0, 1) * 4.0
-    edge = ((value - value.floor() - 0.5) * 5.0).clamp(-0.5, 0.5) + 0.5
-    layer = ((value.floor() + edge) / 4.0).clamp(0, 1).unsqueeze(2)
-    ink = 0.9 * (frames - 0.8 * frames.amin(2, keepdim=True)) / (frames.amax(2, keepdim=True) + 0.02)
-    paper = torch.tensor([0.95, 0.91, 0.82]).view(3, 1, 1)
-    return paper + (ink - paper) * layer
+def pastel(frames):
+    """Chalk on warm paper: soft, light, low in contrast."""
+    soft = F.avg_pool2d(frames.flatten(0, 1), 5, 1, 2, count_include_pad=False).view(frames.shape)
+    return 0.45 * torch.tensor([0.95, 0.91, 0.82]).view(3, 1, 1) + 0.55 * soft
 
 
-EFFECTS = {"inkprint": inkprint, "verdigris": verdigris}
+EFFECTS = {"pastel": pastel, "verdigris": verdigris}
 
 
 class Adapter(nn.Module):
