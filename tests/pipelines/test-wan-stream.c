@@ -337,6 +337,30 @@ test_transition_of_one_step_arrives(Fixture *f, gconstpointer data)
 }
 
 static void
+test_new_text_begins_a_scene(Fixture *f, gconstpointer data)
+{
+    g_autoptr(ScopeWanStream) stream = open_stream(f, &scope_wan_variant_mini, 1);
+    ScopeWanPrompt bird = {"a bird", 1.0}, both[] = {dog, {"a cat", 0.5}};
+    ScopeWanTransition to_bird = {.targets = &bird, .n_targets = 1, .n_steps = 3};
+    ScopeWanChunk chunk = text_chunk(&cat);
+
+    g_assert_cmpint(run(stream, &chunk).start_frame, ==, 0);
+    g_assert_cmpint(run(stream, &chunk).start_frame, ==, 3);
+    chunk.prompts = both;
+    chunk.n_prompts = 2;
+    ScopeWanResult result = run(stream, &chunk);
+    g_assert_cmpint(result.start_frame, ==, 0);
+    g_assert_false(result.was_reset);
+    both[1].weight = 0.8; /* a weight alone is no new scene */
+    g_assert_cmpint(run(stream, &chunk).start_frame, ==, 3);
+    chunk.transition = &to_bird;
+    g_assert_cmpint(run(stream, &chunk).start_frame, ==, 6);
+    g_assert_cmpint(run(stream, &chunk).start_frame, ==, 9);
+    g_assert_cmpint(run(stream, &chunk).start_frame, ==, 0);
+    g_assert_cmpint(run(stream, &chunk).start_frame, ==, 3);
+}
+
+static void
 test_reset_ends_a_transition(Fixture *f, gconstpointer data)
 {
     g_autoptr(ScopeWanStream) stream = open_stream(f, &scope_wan_variant_longlive, 1);
@@ -582,6 +606,7 @@ main(int argc, char **argv)
     ADD("prompt-is-encoded-once", test_prompt_is_encoded_once);
     ADD("transition", test_transition);
     ADD("transition-of-one-step-arrives", test_transition_of_one_step_arrives);
+    ADD("new-text-begins-a-scene", test_new_text_begins_a_scene);
     ADD("reset-ends-a-transition", test_reset_ends_a_transition);
     ADD("prompt-changes-the-picture", test_prompt_changes_the_picture);
     ADD("what-resets", test_what_resets);

@@ -95,7 +95,7 @@ def change(model, judge, pairs):
     texts = [[pair[side][0] for pair in pairs] for side in (0, 1)]
     stream = model.stream(texts[0], 33)
     latents = [stream.run(3)]
-    stream.change(model.read(model.rows(texts[1])), latents[0])
+    stream.change(model.read(model.rows(texts[1])))
     latents.append(stream.run(2))
     frames = model.decode(torch.cat(latents, 1))[:, 3 * 4 * CHUNK:]
     result = {}

@@ -51,13 +51,9 @@ class Stream:
             flow = free + self.guidance * (flow - free)
         return flow
 
-    @torch.no_grad()
-    def change(self, text, latents):
-        """A new prompt; the keys and values of the window are made anew for it from its clean @latents."""
-        recent, self.text, self.cache = latents[:, -WINDOW:], text, Cache(len(self.model.blocks))
-        times = torch.zeros(recent.shape[:2])
-        self.model(recent, times, [self.start - recent.shape[1]], text, cache=self.cache)
-        self.cache.keep(self.size[0] * self.size[1] // 4 * (WINDOW - CHUNK))
+    def change(self, text):
+        """A new prompt, which begins a new scene."""
+        self.text, self.cache, self.start = text, Cache(len(self.model.blocks)), 0
 
     @torch.no_grad()
     def chunk(self, video=None, noise_scale=0.6):

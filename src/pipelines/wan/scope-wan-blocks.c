@@ -126,6 +126,20 @@ reset_stream(ScopeWanStream *s)
     s->start_frame = 0;
 }
 
+/* A model that only knows scenes of one text would go on with what it sees under a new one. */
+static void
+begin_scene(ScopeWanStream *s)
+{
+    ScopeWanConditioning *c = &s->conditioning;
+
+    if ((s->options.variant.flags & SCOPE_WAN_VARIANT_NEW_SCENE) != 0 && c->new_scene &&
+        c->n_steps == 0) {
+        scope_wan_cache_reset(&s->cache, s->ctx);
+        s->start_frame = 0;
+        c->new_scene = FALSE;
+    }
+}
+
 void
 scope_wan_block_setup(ScopeWanStream *s, const ScopeWanChunk *chunk)
 {
@@ -136,7 +150,9 @@ scope_wan_block_setup(ScopeWanStream *s, const ScopeWanChunk *chunk)
     s->was_reset = wants_reset(s, chunk);
     if (s->was_reset) {
         reset_stream(s);
+        c->new_scene = FALSE;
     } else if (c->changed) {
+        begin_scene(s);
         scope_wan_text_reset_cross(&s->text, s->ctx);
     }
     if (c->changed || !s->text.has_prompt) {

@@ -141,6 +141,19 @@ blend(ScopeWanStream *s, const ScopeWanPrompt *prompts, int n, ScopeEmbeddingMet
     return TRUE;
 }
 
+/* Whether a text of the list is not in the list that @key was made of. */
+static gboolean
+has_new_text(const char *key, const ScopeWanPrompt *prompts, int n)
+{
+    gboolean found = key != NULL;
+
+    for (int i = 0; i < n && found; i++) {
+        g_autofree char *part = g_strdup_printf("\x1f%s\x1e", prompts[i].text);
+        found = strstr(key, part) != NULL;
+    }
+    return !found;
+}
+
 /* A new list of prompts: at once, or as the end of a transition. */
 static gboolean
 change_prompts(ScopeWanStream *s, const ScopeWanChunk *chunk, const ScopeWanPrompt *prompts, int n,
@@ -153,6 +166,7 @@ change_prompts(ScopeWanStream *s, const ScopeWanChunk *chunk, const ScopeWanProm
     if (!blend(s, prompts, n, chunk->method, c->target, error)) {
         return FALSE;
     }
+    c->new_scene = c->new_scene || has_new_text(c->encoded_key, prompts, n);
     g_free(c->encoded_key);
     c->encoded_key = make_key(prompts, n);
     c->n_steps = 0;

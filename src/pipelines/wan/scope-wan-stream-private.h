@@ -29,6 +29,7 @@ typedef struct {
     int next_text;
     gboolean changed;       /**< this chunk sees another embedding than the last */
     gboolean by_transition; /**< and that is a step of a transition */
+    gboolean new_scene;     /**< a text is new since the past was forgotten */
 } ScopeWanConditioning;
 
 /** ScopeWanStream: see scope-wan-stream.h. */

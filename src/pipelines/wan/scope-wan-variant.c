@@ -104,7 +104,7 @@ const ScopeWanVariant scope_wan_variant_self_forcing = {
 const ScopeWanVariant scope_wan_variant_mini = {
     .id = "mini",
     .cache = SCOPE_WAN_CACHE_LONGLIVE,
-    .flags = SCOPE_WAN_VARIANT_CLEAN_PASS | SCOPE_WAN_VARIANT_RECACHE |
+    .flags = SCOPE_WAN_VARIANT_CLEAN_PASS | SCOPE_WAN_VARIANT_NEW_SCENE |
              SCOPE_WAN_VARIANT_EXACT_NOISE | SCOPE_WAN_VARIANT_EULER,
     .chunk_frames = 3,
     .first_chunk_frames = 3,

@@ -23,6 +23,8 @@ typedef enum {
                                                  those of the list above it are left out */
     SCOPE_WAN_VARIANT_EULER = 1 << 7,       /**< steps go along the flow; without it each goes to
                                                  clean latents and up again with fresh noise */
+    SCOPE_WAN_VARIANT_NEW_SCENE = 1 << 8,   /**< a new text forgets the frames before it, once its
+                                                 transition is over; new weights do not */
 } ScopeWanVariantFlags;
 
 /** ScopeWanVariant: frames are latent frames. */
