@@ -16,7 +16,7 @@ G_BEGIN_DECLS
  * Grows by one with every incompatible change of a public structure. A plugin that was built for
  * another value is listed as failed, with both numbers, and never called.
  */
-#define SCOPE_ABI_VERSION 1u
+#define SCOPE_ABI_VERSION 2u
 
 /** SCOPE_EXPORT: marks the one symbol that a plugin exports. */
 #define SCOPE_EXPORT __attribute__((visibility("default")))

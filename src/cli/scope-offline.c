@@ -374,7 +374,10 @@ run_job(Run *run, GError **error)
         return FALSE;
     if (run->n_frames == 0) {
         g_set_error(error, SCOPE_PIPELINE_ERROR, SCOPE_PIPELINE_ERROR_FAILED,
-                    "No frame came out: the input is too short for one chunk");
+                    job->input
+                        ? "No frame came out: the input is too short for one chunk"
+                        : "No frame came out: the pipeline had nothing to make one from, for "
+                          "instance no prompt");
         return FALSE;
     }
     return scope_media_writer_finish(run->writer, error);

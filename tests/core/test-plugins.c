@@ -117,7 +117,7 @@ test_broken(Fixture *self, gconstpointer data)
     add_folder(self, "json-empty", "{}", NULL);
     add_folder(self, "json-path",
                "{\"name\": \"json-path\", \"version\": \"1\", \"description\": \"d\", \"author\": "
-               "\"a\", \"abi\": 1, \"library\": \"../p.so\"}",
+               "\"a\", \"abi\": 2, \"library\": \"../p.so\"}",
                NULL);
     {
         g_autofree char *text = manifest("json-abi", SCOPE_ABI_VERSION + 6);
@@ -133,7 +133,7 @@ test_broken(Fixture *self, gconstpointer data)
     assert_failure(self, "json-list", "ManifestError", "not an object");
     assert_failure(self, "json-empty", "ManifestError", "\"name\"");
     assert_failure(self, "json-path", "ManifestError", "\"library\"");
-    assert_failure(self, "json-abi", "AbiError", "version 7");
+    assert_failure(self, "json-abi", "AbiError", "version 8");
     /* What a plugin registered before its init failed is not there either. */
     g_assert_cmpuint(scope_registry_get_n(self->registry), ==, 0);
 
