@@ -12,6 +12,7 @@ from mini import behaviour, fused
 from mini.autoencoder import Autoencoder
 from mini.common import held_out
 from mini.dit import CHUNK, Transformer, chunk_table
+from mini.encode_latents import encode_field
 from mini.safetensors import load, save
 from mini.stream import Stream
 from world import captions, clips, native
@@ -64,6 +65,26 @@ def check_fused():
         fused.usable = usable
         for a, b in zip(compiled, plain):
             near(a, b, 1e-4, name)
+
+
+def check_encoding():
+    """The short way from a field to latents is the way through pixels."""
+    torch.manual_seed(3)
+    model, spec = Autoencoder(), clips.draw(random.Random(4))
+    value = torch.randint(0, 256, (8, 32, 32), dtype=torch.uint8)
+    with torch.no_grad():
+        plain = model.encode(clips.colour(spec, value, spec.start).unsqueeze(0))[0]
+    near(encode_field(model, spec, value), plain, 1e-4, "a field's latents")
+
+
+def check_zoom():
+    """The pictures of an endless zoom make up one, neither far larger nor far smaller than without."""
+    spec = clips.draw(random.Random(4))
+    for sign in (-1.0, 1.0):
+        for way in range(200):
+            pair = list(clips.layers(spec, torch.tensor(sign * way * 0.05)))
+            near(sum(weight for _, _, weight in pair), torch.tensor(1.0), 1e-5, "the weights of a zoom")
+            near(torch.stack([scale for scale, _, _ in pair]).log2(), torch.zeros(2), 1.001, "the sizes of a zoom")
 
 
 def check_stream():
@@ -127,6 +148,8 @@ def check_captions():
 if __name__ == "__main__":
     check_noise()
     check_fused()
+    check_encoding()
+    check_zoom()
     check_stream()
     check_autoencoder()
     check_files()

@@ -18,7 +18,7 @@ from mini.judge import FAMILY, FRAMES, MOTION, PALETTE, Judge, answer, look, sco
 from mini.safetensors import load
 from mini.stream import Stream
 from mini.text import TextEncoder, Vocabulary
-from world import captions, clips, palettes
+from world import captions, clips
 
 BEGIN, END = "<!-- figures: written by training/run evaluate -->", "<!-- end of figures -->"
 SHOWN = ["red fire rising", "blue ocean waves drifting left", "green aurora at night", "purple plasma",
@@ -115,7 +115,9 @@ def band(n):
     """5th and 95th percentile over rendered clips: change between frames, spread and mean of pixels."""
     rng, rows = random.Random(31), []
     for _ in range(n):
-        frames = clips.render(clips.draw(rng), 6, (128, 128), start=rng.random() * 4.0)
+        spec = clips.draw(rng)
+        spec.start = rng.random() * 4.0
+        frames = clips.render(spec, 6, (128, 128), start=spec.start + rng.random() * 1.5)
         rows.append(statistics(F.avg_pool2d(frames, 2).unsqueeze(0))[0])
     rows = torch.stack(rows).sort(0).values
     return rows[int(0.05 * n)].tolist(), rows[int(0.95 * n) - 1].tolist()
@@ -172,7 +174,7 @@ def sample_sheet(model, path, n_chunks):
     for family, palette in wanted:
         spec = clips.draw(rng)
         spec.family, spec.palette, spec.second, spec.mood = family, palette, "", "plain"
-        renders.append(clips.render(spec, 1, (256, 256))[0])
+        renders.append(clips.render(spec, 1, (256, 256), start=clips.MIDDLE)[0])
     rows = [[frames[i, -20] for i in range(10)], [frames[i, -2] for i in range(10)], renders]
     save_sheet(path, [[F.avg_pool2d(cell, 2) for cell in row] for row in rows])
 

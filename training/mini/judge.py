@@ -138,10 +138,11 @@ def renders(shown, rng, n, n_colours):
     for _ in range(n):
         spec = clips.draw(rng)
         spec.second, spec.start = "", rng.random() * 4.0
-        value = (clips.draw_field(spec, FRAMES, RENDERED, start=spec.start) * 255 + 0.5).to(torch.uint8)
+        start = spec.start + rng.random() * 1.5
+        value = (clips.draw_field(spec, FRAMES, RENDERED, start=start) * 255 + 0.5).to(torch.uint8)
         specs = [spec] + [recoloured(spec, rng) for _ in range(n_colours - 1)]
-        colourings = [tinted(clips.colour(one, value[::4], spec.start), rng) for one in specs]
-        shown.add(clips.colour(spec, value, spec.start), colourings, specs)
+        colourings = [tinted(clips.colour(one, value[::4], start), rng) for one in specs]
+        shown.add(clips.colour(spec, value, start), colourings, specs)
 
 
 @torch.no_grad()
@@ -164,16 +165,15 @@ def reconstructed(n, seed, model):
     rng, plain, through = random.Random(seed), Shown(), Shown()
     for _ in range(n):
         spec = clips.draw(rng)
-        spec.second = ""
-        frames = clips.render(spec, 12, (256, 256), start=rng.random() * 4.0).unsqueeze(0)
+        spec.second, spec.start = "", rng.random() * 4.0
+        frames = clips.render(spec, 12, (256, 256), start=spec.start + rng.random()).unsqueeze(0)
         for shown, clip in ((plain, frames), (through, model.decode(model.encode(frames)).clamp(0, 1))):
             clip = clip[0, -FRAMES:]
             shown.add(clip, [clip[::4]], [spec])
     return plain.all(), through.all()
 
 
-MIRRORED = torch.tensor([MOTION.index({"left": "right", "right": "left", "clockwise": "counterclockwise",
-                                      "counterclockwise": "clockwise"}.get(name, name)) for name in MOTION])
+MIRRORED = torch.tensor([MOTION.index(clips.MIRRORED.get(name, name)) for name in MOTION])
 
 
 def varied(batch, labels):

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trains the diffusion transformer on encoded clips, in three phases that continue one checkpoint.
+"""Trains the diffusion transformer on encoded clips, in four phases that continue one checkpoint.
 
 pictures  single latent frames: what things look like and what they are called
 clips     three chunks side by side with their clean past, each at its own noise level
 steps     few steps: the model learns to go in one step where itself, as the clips left it and guided away from
-          the empty prompt, goes in four. What is to be learnt is a function, not a distribution, so the
+          the empty prompt, goes in two. What is to be learnt is a function, not a distribution, so the
           squared error has no mean to fall to.
+critic    streams of its own under the eyes of a critic that learns beside it (critic.py): what is asked for must be
+          seen in what all the steps together make
 """
 import argparse
 import math
@@ -13,49 +15,15 @@ import random
 import time
 
 from mini.common import (Average, Log, Muon, load_checkpoint, pathlib, save_checkpoint, save_sheet, torch)
+from mini.critic import Critic, Game
+from mini.data import Clips, Reader
 from mini.dit import CHUNK, WINDOW, Transformer, chunk_table
-from mini.export import STREAM, autoencoder, text_encoder
+from mini.export import STREAM, autoencoder
 from mini.stream import Cache, Stream
-from world import captions
 
 PROMPTS = ["red fire rising", "blue ocean waves drifting left", "green aurora", "purple plasma",
            "golden tunnel, flying forward", "teal kaleidoscope rotating clockwise", "pink silk", "neon grid",
            "orange lava flowing down", "white galaxy turning clockwise"]
-
-
-class Clips:
-    """Encoded clips in memory; looks for new shards now and then."""
-
-    def __init__(self, folder):
-        self.folder, self.seen, self.latents, self.specs = folder, set(), [], []
-        self.look()
-
-    def look(self):
-        for path in sorted(self.folder.glob("latents-*.pt")):
-            if path not in self.seen:
-                self.seen.add(path)
-                shard = torch.load(path)
-                self.latents.extend(shard["latents"].unbind(0))
-                self.specs.extend(shard["specs"])
-
-    def draw(self, rng, n):
-        chosen = [rng.randrange(len(self.specs)) for _ in range(n)]
-        return torch.stack([self.latents[i] for i in chosen]).float(), [self.specs[i] for i in chosen]
-
-
-class Reader:
-    """Prompts to rows; the encoder is not trained here."""
-
-    def __init__(self, folder):
-        self.encoder, self.vocabulary = text_encoder(folder)
-
-    @torch.no_grad()
-    def rows(self, texts, sampled=False):
-        return self.encoder(self.vocabulary.ids(texts, sampled))
-
-    def captions(self, specs, rng, drop):
-        return self.rows(["" if rng.random() < drop else captions.caption(spec, rng, 0.08)
-                          for spec in specs], rng.random() < 0.25)
 
 
 def noise_levels(rng, shape):
@@ -152,7 +120,7 @@ def remember(model, past, text):
 
 def steps_loss(model, teacher, clips, reader, rng, n):
     """The flow that brings a picture from one of the program's timesteps to the next in one step where the guided
-    teacher takes four; for a random chunk of a clip with its past, from its noised picture or from where the
+    teacher takes two; for a random chunk of a clip with its past, from its noised picture or from where the
     model's own steps have come. One in four starts between two timesteps, as an input picture does."""
     latents, specs = clips.draw(rng, n)
     number = rng.choice((0, 0, 1, 2))
@@ -175,9 +143,22 @@ def steps_loss(model, teacher, clips, reader, rng, n):
             s = (t / 1000.0)[:, None, None, None, None]
             x = (1.0 - s) * clean + s * x
         end = torch.full((n,), float(grid[i + 1]))
-        there = teacher.walk(x, t, end, start, begun, 4)
+        there = teacher.walk(x, t, end, start, begun, 2)
         flow = (x - there) / ((t - end) / 1000.0)[:, None, None, None, None]
     return (model(x, t[:, None].expand(-1, CHUNK), [start], text, cache=cache) - flow).pow(2).mean()
+
+
+def late_loss(model, clips, reader, rng, n):
+    """The flow of encoded clips at the later timesteps, where what is left to be seen is nearly certain: under the
+    critic alone the model forgets there what clips look like."""
+    latents, specs = clips.draw(rng, n)
+    number = rng.randrange(3)
+    start, clean = number * CHUNK, latents[:, number * CHUNK:(number + 1) * CHUNK]
+    text = model.read(reader.captions(specs, rng, 0.0))
+    cache = remember(model, latents[:, :start].split(CHUNK, 1) if number else [], text)
+    t = torch.tensor([float(rng.choice(STREAM["steps"][2:])) for _ in range(n)])[:, None].expand(-1, CHUNK)
+    noisy, flow = add_noise(clean, t)
+    return (model(noisy, t, [start], text, cache=cache) - flow).pow(2).mean()
 
 
 def sheet(model, decoder, reader, path, chunks):
@@ -198,17 +179,17 @@ class Team:
         self.over = torch.zeros(1).share_memory_()
         self.barrier = context.Barrier(n)
 
-    def agree(self, rank, model, over):
+    def agree(self, rank, parameters, over):
         """Takes the mean; returns whether the first worker says that time is over."""
         if self.n == 1:
             return over
-        self.values[rank] = torch.nn.utils.parameters_to_vector(model.parameters()).detach()
+        self.values[rank] = torch.nn.utils.parameters_to_vector(parameters).detach()
         if rank == 0:
             self.over.fill_(float(over))
         self.barrier.wait()
         mean, over = self.values.mean(0), bool(self.over.item())
         self.barrier.wait()
-        torch.nn.utils.vector_to_parameters(mean, model.parameters())
+        torch.nn.utils.vector_to_parameters(mean, parameters)
         return over
 
 
@@ -231,7 +212,12 @@ def work(rank, args, team):
     rng = random.Random(f"{args.seed} {rank} {step}")
     clips, reader, decoder = Clips(args.latents), Reader(args.text), autoencoder(args.autoencoder)
     teacher = Teacher(torch.load(args.teacher)["average"], reader, args.guidance) if args.phase == "steps" else None
-    sees = chunk_table(2, [0, 1, 2])
+    shared, sees = list(model.parameters()), chunk_table(2, [0, 1, 2])
+    if args.phase == "critic":
+        critic = Critic()
+        critic.load_state_dict((state if "critic" in state else torch.load(args.critic))["critic"])
+        game = Game(critic, clips, reader, rng, args.batch, 3e-4)
+        shared += critic.parameters()
     log, begin, first, shown = Log(args.out / f"{args.phase}.csv"), time.time(), step, time.time()
     smooth = Transformer()
     done = False
@@ -239,11 +225,13 @@ def work(rank, args, team):
         progress = min(1.0, (time.time() - begin) / (args.minutes * 60))
         falling = 1.0 if args.decay == 0 else min(1.0, (1.0 - progress) / args.decay)
         for group in optimiser.param_groups:
-            group["lr"] = args.rate * min(1.0, (step - first + 1) / 60) * max(0.02, falling)
+            group["lr"] = args.rate * min(1.0, (step - first + 1) / 12) * max(0.02, falling)
         if args.phase == "pictures":
             loss = pictures_loss(model, clips, reader, rng, args.batch)
         elif args.phase == "clips":
             loss = clips_loss(model, clips, reader, rng, args.batch, sees)
+        elif args.phase == "critic":
+            loss = game.loss(model, max(0.1, falling)) + 3.0 * late_loss(model, clips, reader, rng, (args.batch + 1) // 2)
         else:
             loss = steps_loss(model, teacher, clips, reader, rng, args.batch)
         if not torch.isfinite(loss):
@@ -253,19 +241,20 @@ def work(rank, args, team):
         optimiser.step()
         step += 1
         if step % team.every == 0:
-            done = team.agree(rank, model, progress >= 1.0)
+            done = team.agree(rank, shared, progress >= 1.0)
             clips.look()
         if rank > 0:
             continue
         average.update(model, step)
-        log.add(loss=loss)
+        log.add(loss=loss, **(game.told if args.phase == "critic" else {}))
         if step % 24 == 0:
             log.write(step)
         if time.time() - shown > 240 or done:
             shown = time.time()
             for name in ("diffusion", args.phase):
                 save_checkpoint(args.out / f"{name}.pt", model=model.state_dict(), step=step,
-                                optimiser=optimiser.state_dict(), average=average.values)
+                                optimiser=optimiser.state_dict(), average=average.values,
+                                **({"critic": critic.state_dict()} if args.phase == "critic" else {}))
             smooth.load_state_dict(average.values)
             if args.shown > 0:
                 sheet(smooth, decoder, reader, args.out / f"{args.phase}.png", args.shown)
@@ -274,7 +263,7 @@ def work(rank, args, team):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=pathlib.Path, required=True)
-    parser.add_argument("--phase", choices=("pictures", "clips", "steps"), required=True)
+    parser.add_argument("--phase", choices=("pictures", "clips", "steps", "critic"), required=True)
     parser.add_argument("--latents", type=pathlib.Path, required=True)
     parser.add_argument("--autoencoder", type=pathlib.Path, required=True)
     parser.add_argument("--text", type=pathlib.Path, required=True)
@@ -285,13 +274,15 @@ def main():
     parser.add_argument("--shown", type=int, default=4, help="chunks of the sample sheet; 0: no sheet")
     parser.add_argument("--teacher", type=pathlib.Path, help="the checkpoint whose steps are joined")
     parser.add_argument("--guidance", type=float, default=3.0, help="of the teacher")
+    parser.add_argument("--critic", type=pathlib.Path, help="what the phase critic begins with")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    args.batch = args.batch or {"pictures": 48, "clips": 4, "steps": 12}[args.phase]
+    args.batch = args.batch or {"pictures": 48, "clips": 4, "steps": 12, "critic": 10}[args.phase]
     context = torch.multiprocessing.get_context("spawn")
-    team = Team(args.workers, sum(p.numel() for p in Transformer().parameters()), context)
+    parts = [Transformer()] + ([Critic()] if args.phase == "critic" else [])
+    team = Team(args.workers, sum(p.numel() for part in parts for p in part.parameters()), context)
     others = [context.Process(target=work, args=(rank, args, team), daemon=True)
               for rank in range(1, args.workers)]
     for process in others:

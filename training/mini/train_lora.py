@@ -13,12 +13,13 @@ from torch import nn
 from torch.nn import functional as F
 
 from mini.common import Log, pathlib, torch
+from mini.data import Reader
 from mini.dit import CHUNK
 from mini.export import autoencoder, diffusion
 from mini.safetensors import save
 from mini.stream import Cache, Stream
-from mini.train_diffusion import Reader, sheet
-from world import captions, clips, palettes
+from mini.train_diffusion import sheet
+from world import clips, palettes
 
 TARGETS = ("q", "k", "v", "o", "ffn.0", "ffn.2")
 CHUNKS = 2          # of a stream that is learnt from

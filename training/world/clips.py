@@ -37,8 +37,10 @@ MOODS = {"plain": ([""], (1.0, 0.0)), "dark": (["dark", "moody", "at night"], (0
          "dreamy": (["dreamy", "soft", "hazy"], (0.7, 0.12))}
 RHYTHMS = {"steady": ([""], 0.0), "pulsing": (["pulsing", "throbbing", "beating"], 1.0)}
 
-# Subjects that stand in the middle: motion sways them instead of carrying them away.
-CENTRED = {"tunnel", "kaleidoscope", "mandala", "galaxy", "fractal", "lightning", "moire"}
+# Subjects that stand in the middle: they cross it slowly, the middle of a clip being MIDDLE seconds after its start.
+CENTRED = {"tunnel", "kaleidoscope", "mandala", "galaxy", "fractal", "grid", "lightning", "moire"}
+DEEP = {"tunnel", "grid"}      # a zoom flies into them
+MIDDLE = 1.1
 
 
 @dataclass
@@ -73,8 +75,16 @@ def draw(rng):
         random=[rng.random() for _ in range(8)])
 
 
-def coordinates(spec, times, size, device, window=None):
-    """x, y (moving), sx, sy (screen), t; each [T, H, W]; the shorter side spans -1..1. @window (top,
+MIRRORED = {"left": "right", "right": "left", "clockwise": "counterclockwise", "counterclockwise": "clockwise"}
+
+
+def mirrored(spec, value):
+    """The clip seen in a mirror: its Spec, which says no more how to render it, and its field [T, H, W]."""
+    return Spec(**{**vars(spec), "motion": MIRRORED.get(spec.motion, spec.motion)}), value.flip(2)
+
+
+def coordinates(times, size, device, window=None):
+    """Of the screen, sx, sy, and time t in seconds; each [T, H, W]; the shorter side spans -1..1. @window (top,
     left, height, width) asks for a part of the picture."""
     height, width = size
     short = min(height, width)
@@ -83,30 +93,47 @@ def coordinates(spec, times, size, device, window=None):
     xs = (torch.arange(columns, device=device, dtype=torch.float32) + left + 0.5 - width / 2) * 2 / short
     t = torch.tensor(times, device=device, dtype=torch.float32).view(-1, 1, 1)
     shape = (t.shape[0], rows, columns)
-    sx, sy = xs.view(1, 1, -1).expand(shape), ys.view(1, -1, 1).expand(shape)
-    dx, dy, zoom, turn = (value * SPEEDS[spec.speed][1] for value in MOTIONS[spec.motion][1])
-    clock = t * 0.8 * SPEEDS[spec.speed][1]
-    scale = torch.exp(-zoom * t)
-    c, s = torch.cos(-turn * t), torch.sin(-turn * t)
-    offset = [(value - 0.5) * 6.0 for value in spec.random[6:8]]
-    centred = spec.family in CENTRED
-    ox, oy = (0.0, 0.0) if centred else offset
-    wrap = 0.35 if centred else 1.0   # a centred subject must not leave the picture
-    x = (sx * c - sy * s) * scale - dx * t * wrap + ox
-    y = (sx * s + sy * c) * scale - dy * t * wrap + oy
-    return x, y, sx, sy, (clock + spec.random[5] * 40.0).expand(shape)
+    return xs.view(1, 1, -1).expand(shape), ys.view(1, -1, 1).expand(shape), t.expand(shape)
+
+
+def layers(spec, dive):
+    """A zoom without end: two pictures, half a way apart, that grow from half to twice their size, fade in
+    before and out after: (scale, how many times it began anew, weight) of each, from the way @dive in nats."""
+    way = dive / math.log(4.0) + spec.random[4]
+    for half in (0.0, 0.5):
+        begun = torch.floor(way + half)
+        part = way + half - begun
+        yield 4.0 ** (0.5 - part), begun, torch.sin(part * math.pi) ** 2
 
 
 def draw_field(spec, n_frames, size, device="cpu", start=0.0, window=None):
     """The brightness of a clip before mood and palette: [T, H, W] in 0..1."""
     times = [start + i / FPS for i in range(n_frames)]
-    x, y, sx, sy, t = coordinates(spec, times, size, device, window)
-    place = Place(x, y, sx, sy, t, spec.seed & 0xFFFFF, DENSITIES[spec.density][1], spec.random)
-    value = FAMILIES[spec.family][0](place)
+    sx, sy, t = coordinates(times, size, device, window)
+    speed = SPEEDS[spec.speed][1]
+    dx, dy, zoom, turn = (value * speed for value in MOTIONS[spec.motion][1])
+    clock = t * 0.8 * speed + spec.random[5] * 40.0
+    flow = clock if spec.motion == "still" else clock * 0.2     # what is told goes before a subject's own way
+    c, s = torch.cos(-turn * t), torch.sin(-turn * t)
+
+    def drawn(family, scale=1.0, begun=0.0):
+        if family in CENTRED:
+            ox, oy, gone = 0.0, 0.0, (t - spec.start - MIDDLE) * 0.5
+        else:
+            ox, oy, gone = (spec.random[6] - 0.5) * 6.0 + begun * 7.3, (spec.random[7] - 0.5) * 6.0, t
+        x, y = (sx * c - sy * s) * scale - dx * gone + ox, (sx * s + sy * c) * scale - dy * gone + oy
+        place = Place(x, y, sx, sy, clock, flow, zoom * t, spec.seed & 0xFFFFF, DENSITIES[spec.density][1], spec.random)
+        return FAMILIES[family][0](place)
+
+    def zoomed(family):
+        if zoom == 0.0 or family in DEEP:
+            return drawn(family)
+        return sum(weight * drawn(family, scale, begun) for scale, begun, weight in layers(spec, zoom * t))
+
+    value = zoomed(spec.family)
     if spec.second:
-        other = FAMILIES[spec.second][0](place)
-        mask = unit(fbm(sx * 0.8, sy * 0.8, t * 0.05, spec.seed + 77, 2) * 2.0)
-        value = torch.lerp(value, torch.maximum(value, other), mask)
+        mask = unit(fbm(sx * 0.8, sy * 0.8, clock * 0.05, spec.seed + 77, 2) * 2.0)
+        value = torch.lerp(value, torch.maximum(value, zoomed(spec.second)), mask)
     return value
 
 
@@ -141,4 +168,5 @@ def sample(seed, n_frames, size, device="cpu"):
     rng = random.Random(seed)
     spec = draw(rng)
     text = captions.caption(spec, rng)
-    return render(spec, n_frames, size, device, start=rng.random() * 4.0), text, spec
+    spec.start = rng.random() * 4.0
+    return render(spec, n_frames, size, device, start=spec.start), text, spec

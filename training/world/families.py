@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The subjects of the world: each a function from a Place to a brightness field [T, H, W] in 0..1.
 
-A Place holds coordinates that already move (x, y), the screen's own (sx, sy), time t in seconds, and
-the constants of one clip: seed, density, and a row of uniform random numbers.
+A Place holds coordinates that already move (x, y), the screen's own (sx, sy), time t in seconds, how far a
+subject has gone by itself (flow: little where the caption tells a motion) and flown into the depth (dive),
+and the constants of one clip: seed, density, and a row of uniform random numbers.
 """
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -21,6 +22,8 @@ class Place:
     sx: torch.Tensor
     sy: torch.Tensor
     t: torch.Tensor
+    flow: torch.Tensor
+    dive: torch.Tensor
     seed: int
     density: float
     random: list
@@ -44,11 +47,11 @@ def unit(value):
 
 def sprites(p, n, size, drift=(0.0, 0.0), twinkle=0.0):
     """Soft dots, one per lattice cell of @n cells a unit; drift moves them in units per second."""
-    return dots((p.x - drift[0] * p.t) * n, (p.y - drift[1] * p.t) * n, p.t, p.seed, size, twinkle)
+    return dots((p.x - drift[0] * p.flow) * n, (p.y - drift[1] * p.flow) * n, p.t, p.seed, size, twinkle)
 
 
 def fire(p):
-    rise = p.t * 1.3
+    rise = p.flow * 0.8
     warp = fbm(p.x * 2.0, p.y * 1.6 + rise, p.t * 0.6, p.seed, 3) * 0.5
     flame = unit(fbm((p.x + warp) * 2.4 * p.density, p.y * 1.5 + rise * 1.4, p.t, p.seed + 9, 4) * 1.5)
     return (flame * (0.35 + 0.75 * unit(p.sy * 1.2 + 0.25)) * 1.35).clamp(0, 1)
@@ -69,8 +72,8 @@ def clouds(p):
 def aurora(p):
     light = torch.zeros_like(p.x)
     for k in range(3):
-        wave = fbm(p.x * 0.9 + k * 7.3, p.t * 0.25, p.t * 0.1 + k, p.seed + k, 3) * 0.55
-        d = p.sy - wave - (k - 1) * 0.3
+        wave = fbm(p.x * 0.9 + k * 7.3, p.t * 0.25, p.t * 0.1 + k, p.seed + k, 3) * 0.45
+        d = torch.remainder(p.y - wave - (k - 1) * 0.3 + 1.6, 2.6) - 1.6   # curtains above curtains
         rays = 0.55 + 0.45 * unit(gradient(p.x * 9.0 * p.density, p.t * 0.9, p.t * 0.2, p.seed + 31 + k))
         light = light + rays * torch.where(d < 0, torch.exp(d * 2.6), torch.exp(-d * 14.0))
     return (light * 0.75).clamp(0, 1)
@@ -83,10 +86,9 @@ def nebula(p):
 
 
 def starfield(p):
-    near = sprites(p, 4.0 * p.density, 0.07, twinkle=0.4)
-    far = sprites(Place(p.x * 1.0, p.y * 1.0, p.sx, p.sy, p.t * 0.5, p.seed + 50, 1.0, p.random),
-                  10.0 * p.density, 0.09, twinkle=0.7)
-    return (near + 0.7 * far).clamp(0, 1)
+    far = replace(p, seed=p.seed + 50)
+    return (1.1 * sprites(p, 3.2 * p.density, 0.055, twinkle=0.3)
+            + 0.8 * sprites(far, 8.0 * p.density, 0.075, twinkle=0.7)).clamp(0, 1)
 
 
 def lava(p):
@@ -102,19 +104,20 @@ def ink(p):
     for k in range(3):
         x, y = (x + 0.45 * fbm(x * 1.3, y * 1.3, p.t * 0.22 + k * 3, p.seed + k, 3),
                 y + 0.45 * fbm(x * 1.3 + 9, y * 1.3, p.t * 0.22 + k * 5, p.seed + 7 + k, 3))
-    return smoothstep(-0.35, 0.55, fbm(x * p.density, y * p.density, p.t * 0.15, p.seed + 20, 3))
+    plume = smoothstep(-0.3, 0.35, fbm(x * p.density, y * p.density, p.t * 0.15, p.seed + 20, 3))
+    return 0.88 - 0.85 * plume   # dark in bright water
 
 
 def smoke(p):
-    rise = p.t * 0.5
+    rise = p.flow * 0.5
     warp = fbm(p.x * 1.4, p.y * 1.2 + rise, p.t * 0.3, p.seed, 4)
     body = unit(fbm(p.x * 1.5 * p.density + warp * 0.9, p.y * 1.1 + rise + warp * 0.5, p.t * 0.3,
                     p.seed + 4, 5) * 1.4)
-    return body ** 1.4
+    return body ** 1.4 * (0.45 + 0.55 * unit(p.sy * 1.3 + 0.3))
 
 
 def rain(p):
-    x, y = p.x * 6.0 * p.density, p.y * 2.2 - p.t * 3.4
+    x, y = p.x * 6.0 * p.density, p.y * 2.2 - p.flow * 3.4
     column = torch.floor(x)
     zero = torch.zeros_like(column).long()
     shift = lattice_random(column.long(), zero, zero, p.seed)
@@ -130,12 +133,12 @@ def rain(p):
 def plasma(p):
     k = 2.6 * p.density
     v = (torch.sin(p.x * k + p.t) + torch.sin(p.y * k * 1.2 - p.t * 1.3)
-         + torch.sin((p.x + p.y) * k * 0.8 + p.t * 0.7) + torch.sin(p.radius() * k * 2.0 - p.t * 1.7))
+         + torch.sin((p.x + p.y) * k * 0.8 + p.t * 0.7) + torch.sin(p.radius() * k * 2.0 - p.flow * 1.7))
     return unit(torch.sin(v * 1.6))
 
 
 def tunnel(p):
-    depth = 0.7 / p.radius() + p.t * 1.1
+    depth = 0.7 / p.radius() + p.flow * 0.9 + p.dive * 2.2
     twist = p.angle() / TAU * 8.0 * round(1 + p.density)
     rings = unit(torch.sin(depth * 5.0) * 1.6)
     panels = unit(torch.sin(twist * TAU / 2 + torch.floor(depth * 0.8) * 1.7) * 2.0)
@@ -144,7 +147,7 @@ def tunnel(p):
 
 def kaleidoscope(p):
     n = 4 + 2 * int(p.random[0] * 3)
-    a = (torch.remainder(p.angle() + p.t * 0.15, TAU / n) - TAU / n / 2).abs()
+    a = (torch.remainder(p.angle() + p.flow * 0.15, TAU / n) - TAU / n / 2).abs()
     r = p.radius()
     x, y = r * torch.cos(a), r * torch.sin(a)
     v = fbm(x * 2.2 * p.density + p.t * 0.25, y * 2.6, p.t * 0.3, p.seed, 4)
@@ -180,21 +183,20 @@ def growth(p):
 
 
 def grid(p):
-    floor_y = (p.sy - 0.02).clamp(min=0.015)
-    depth = 0.55 / floor_y
-    u, v = p.sx * depth * 1.6 * p.density, depth * 1.6 + p.t * 1.6
+    depth = 0.55 / (p.y - 0.02).clamp(min=0.015)
+    u, v = p.x * depth * 1.6 * p.density, depth * 1.6 + p.flow * 1.6 + p.dive * 4.0
     lines = torch.exp(-((u - torch.round(u)) / (0.03 + 0.012 * depth)) ** 2) \
         + torch.exp(-((v - torch.round(v)) / (0.03 + 0.012 * depth)) ** 2)
-    ground = lines.clamp(0, 1) * torch.exp(-depth * 0.09) * (p.sy > 0.03)
-    sun = smoothstep(0.47, 0.45, torch.sqrt(p.sx ** 2 + (p.sy + 0.36) ** 2)) * (p.sy < 0.0)
-    bars = (torch.remainder(p.sy * 16.0 + p.t * 0.6, 1.0) > 0.32).float()
-    return (ground + 0.8 * sun * torch.where(p.sy > -0.42, bars, torch.ones_like(bars))).clamp(0, 1)
+    ground = lines.clamp(0, 1) * torch.exp(-depth * 0.09) * (p.y > 0.03)
+    sun = smoothstep(0.47, 0.45, torch.sqrt(p.x ** 2 + (p.y + 0.36) ** 2)) * (p.y < 0.0)
+    bars = (torch.remainder(p.y * 16.0 + p.flow * 0.6, 1.0) > 0.32).float()
+    return (ground + 0.8 * sun * torch.where(p.y > -0.42, bars, torch.ones_like(bars))).clamp(0, 1)
 
 
 def city(p):
     light = torch.zeros_like(p.x)
     for k, (n, size) in enumerate(((2.2, 0.24), (4.0, 0.2), (7.0, 0.13))):
-        q = Place(p.x, p.y, p.sx, p.sy, p.t, p.seed + 13 * k, 1.0, p.random)
+        q = replace(p, seed=p.seed + 13 * k)
         light = light + sprites(q, n * p.density, size, drift=(0.12 * (k + 1), 0.0), twinkle=0.35)
     return (0.05 + light * 0.62).clamp(0, 1)
 
@@ -209,21 +211,21 @@ def sand(p):
 def lightning(p):
     light = 0.16 * unit(fbm(p.x * 1.4, p.y * 1.4, p.t * 0.3, p.seed, 4))
     for k in range(3):
-        beat = torch.floor(p.t * 3.0 + k * 0.37)
+        beat = torch.floor(p.t * 1.3 + k * 0.37)
         strike = lattice_random(beat.long(), torch.zeros_like(beat).long() + k,
                                 torch.zeros_like(beat).long(), p.seed)
         path = 0.8 * (strike - 0.5) + 0.42 * fbm(p.y * 2.2 + strike * 40, beat, p.t * 0.0 + k, p.seed + k, 5)
-        fading = 1.0 - 0.75 * torch.remainder(p.t * 3.0 + k * 0.37, 1.0)
+        fading = 1.0 - 0.75 * torch.remainder(p.t * 1.3 + k * 0.37, 1.0)
         d = (p.x - path).abs()
         light = light + (strike > 0.3).float() * fading * (torch.exp(-d * 48.0) + 0.32 * torch.exp(-d * 6.0))
     return light.clamp(0, 1)
 
 
 def bubbles(p):
-    x, y = p.x * 2.1 * p.density, p.y * 2.1 * p.density + p.t * 0.6
+    x, y = p.x * 1.7 * p.density, p.y * 1.7 * p.density + p.flow * 0.6
     first, _, label = cells(x, y, p.t * 0.5, p.seed)
-    radius = 0.2 + 0.2 * label
-    rim = torch.exp(-((first - radius) / 0.035) ** 2)
+    radius = 0.22 + 0.2 * label
+    rim = torch.exp(-((first - radius) / 0.045) ** 2)
     body = smoothstep(radius.max().item(), 0.0, first) * 0.22
     return (0.08 + rim * 0.85 + body).clamp(0, 1)
 
@@ -238,22 +240,23 @@ def silk(p):
 
 def mandala(p):
     n = 6 + 2 * int(p.random[1] * 4)
-    r, a = p.radius(), p.angle() + p.t * 0.2
+    r, a = p.radius(), p.angle() + p.flow * 0.2
     petals = torch.cos(a * n)
-    v = torch.sin(r * 13.0 * p.density - p.t * 1.6 + petals * 1.7) * torch.cos(a * n / 2 + r * 5.0)
+    v = torch.sin(r * 11.0 * p.density - p.flow * 1.2 + petals * (1.6 + 0.4 * torch.sin(p.t))) * torch.cos(a * n / 2 + r * 5.0)
     return (unit(v * 1.5) * smoothstep(1.5, 0.3, r) + 0.3 * torch.exp(-r * 5.0)).clamp(0, 1)
 
 
 def particles(p):
     w = 0.35 * fbm(p.x * 0.9, p.y * 0.9, p.t * 0.3, p.seed, 2)
-    q = Place(p.x + w, p.y - w, p.sx, p.sy, p.t, p.seed, p.density, p.random)
-    return (sprites(q, 6.0 * p.density, 0.13) + 0.6 * sprites(q, 11.0 * p.density, 0.12, (0.1, 0.06))
-            ).clamp(0, 1)
+    swarm = ridged(p.x * 0.8 + w, p.y * 0.8 - w, p.t * 0.2, p.seed + 40, 2) ** 3   # bands that they gather in
+    q = replace(p, x=p.x + w, y=p.y - w)
+    light = sprites(q, 5.0 * p.density, 0.2) + 0.8 * sprites(q, 8.0 * p.density, 0.2, (0.1, 0.06))
+    return (light * smoothstep(0.1, 0.55, swarm) * 1.5 + 0.22 * swarm).clamp(0, 1)
 
 
 def galaxy(p):
     r, a = p.radius(), p.angle()
-    arms = unit(torch.sin(2.0 * a - 4.5 * torch.log(r + 0.08) + p.t * 0.7) * 1.3)
+    arms = unit(torch.sin(2.0 * a - 4.5 * torch.log(r + 0.08) + p.flow * 0.7) * 1.3)
     dust = unit(fbm(p.x * 2.6, p.y * 2.6, p.t * 0.1, p.seed, 4) * 1.2)
     core = torch.exp(-(r / 0.2) ** 2)
     return (arms * dust * torch.exp(-r * 0.9) * 1.3 + core + 0.45 * sprites(p, 9.0, 0.07, twinkle=0.4)
@@ -275,9 +278,9 @@ def moire(p):
 
 
 def waterfall(p):
-    fall = p.y * 0.55 - p.t * 1.5
+    fall = p.y * 0.55 - p.flow * 1.2
     streak = unit(fbm(p.x * 6.0 * p.density, fall, p.t * 0.2, p.seed, 4) * 1.4)
-    foam = unit(fbm(p.sx * 3.0, p.sy * 3.0 - p.t * 0.6, p.t * 0.9, p.seed + 6, 4))
+    foam = unit(fbm(p.sx * 3.0, p.sy * 3.0 - p.flow * 0.6, p.t * 0.9, p.seed + 6, 4))
     return (0.12 + 0.75 * streak ** 1.5 + smoothstep(0.45, 1.1, p.sy) * foam * 0.8).clamp(0, 1)
 
 
