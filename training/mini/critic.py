@@ -13,7 +13,7 @@ import time
 from torch import nn
 from torch.nn import functional as F
 
-from mini.common import Log, load_checkpoint, pathlib, save_checkpoint, torch
+from mini.common import Log, held_out, load_checkpoint, pathlib, save_checkpoint, torch
 from mini.data import Clips
 from mini.dit import CHUNK
 from mini.stream import Cache
@@ -21,7 +21,7 @@ from world import captions, clips, palettes
 from world.families import FAMILIES
 
 LABELS = {"family": list(FAMILIES), "palette": list(palettes.PALETTES), "motion": list(clips.MOTIONS)}
-WEIGHTS = {"family": 1.5, "palette": 0.75, "motion": 1.0}
+WEIGHTS = {"family": 2.5, "palette": 0.75, "motion": 0.75}
 WIDTH = 256
 REACH = 2         # of shifts(), in latents
 HAZE = 0.3        # the strongest noise that it looks through: what it wants must be seen, not just be there
@@ -114,6 +114,14 @@ def pairs(clip_set, rng, n, first):
     return torch.stack([row[k:k + 2 * CHUNK] for row, k in zip(latents, starts)]), specs
 
 
+def drawn(rng):
+    """A random Spec that is not held out."""
+    while True:
+        spec = clips.draw(rng)
+        if not held_out(spec.family, spec.palette, spec.motion):
+            return spec
+
+
 class Game:
     """The model's streams of one worker, and the critic that watches them."""
 
@@ -124,7 +132,7 @@ class Game:
 
     def begin(self):
         """New prompts, and for how many chunks. Where two subjects meet, every other prompt is a blend of two."""
-        self.specs = [clips.draw(self.rng) for _ in range(self.n)]
+        self.specs = [drawn(self.rng) for _ in range(self.n)]
         texts = [captions.caption(spec, self.rng, 0.08) for spec in self.specs]
         others = list(texts)
         for i, spec in enumerate(self.specs):

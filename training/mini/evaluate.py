@@ -203,9 +203,9 @@ def figures(m):
     """The part of the card that this script writes."""
     rows = [("family", "80 %", "family"), ("dominant colour", "85 %", "colour"),
             ("direction of motion", "75 %", "direction")]
-    lines = [BEGIN, "", f"Judged over {m['prompts']} prompts of held-out combinations (the column of 2 steps over a quarter of "
-             "them):", "",
-             "| | aim | " + " | ".join(f"{k} steps" for k in m["obedience"]) + " | judge on fresh renders | on the same through the autoencoder |",
+    lines = [BEGIN, "", f"Judged over {m['prompts']} prompts of held-out combinations (the columns of fewer steps over a quarter "
+             "of them):", "",
+             "| | aim | " + " | ".join(f"{k} step{'s' * (k != '1')}" for k in m["obedience"]) + " | judge on fresh renders | on the same through the autoencoder |",
              "|---|---|" + "---|" * (len(m["obedience"]) + 2)]
     for name, aim, key in rows:
         judged = [m["judge"][kind][key] for kind in ("renders", "through the autoencoder")]
@@ -259,7 +259,7 @@ def main():
                                                 (args.model,)) as pool:
         long = pool.submit(drift, args.minutes)
         behaved = pool.submit(behave, judge, 2 if args.rough else 99)
-        for steps in (model.steps[::2], model.steps):
+        for steps in (model.steps[:1], model.steps[::2], model.steps):
             n = args.prompts if len(steps) == len(model.steps) else max(1, args.prompts // 4)
             few[str(len(steps))], table = obedience(pool, judge, n, steps)
             print(len(steps), few[str(len(steps))], round(time.time() - begin), flush=True)
