@@ -7,6 +7,7 @@ import random
 from torch.nn import functional as F
 
 from mini.common import torch
+from mini.data import blended
 from mini.dit import CHUNK
 from mini.judge import FAMILY, FRAMES, PALETTE, look
 from world import captions, clips, palettes
@@ -61,13 +62,6 @@ def phrases(model, judge, cases):
     return {"family": share(first), "family in the first three": share(three), "colour": share(right)}
 
 
-def blended(rows):
-    """The program's mean of the prompts of two batches of rows, at the mean of their norms."""
-    mean = sum(rows) / 2
-    norm = sum(part.flatten(1).norm(dim=1) for part in rows) / 2
-    return mean * (norm / mean.flatten(1).norm(dim=1)).view(-1, 1, 1)
-
-
 def rows_of(model, texts, length):
     rows = model.rows(texts)
     return F.pad(rows, (0, 0, 0, length - rows.shape[1]))
@@ -78,7 +72,7 @@ def blends(model, judge, pairs):
     texts = [[pair[side][0] for pair in pairs] for side in (0, 1)]
     length = max(model.rows(side).shape[1] for side in texts)
     rows = [rows_of(model, side, length) for side in texts]
-    frames = [model.decode(model.stream_of(part, 21).run(2))[:, -FRAMES:] for part in (*rows, blended(rows))]
+    frames = [model.decode(model.stream_of(part, 21).run(2))[:, -FRAMES:] for part in (*rows, blended(*rows))]
     a, b, both = (clip.mean((1, 3, 4)) for clip in frames)
     place = ((both - a) * (b - a)).sum(1) / (b - a).pow(2).sum(1)
     family = judged(judge, frames[2])[0]

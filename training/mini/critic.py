@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from mini.common import Log, held_out, load_checkpoint, pathlib, save_checkpoint, torch
-from mini.data import Clips
+from mini.data import Clips, blended
 from mini.dit import CHUNK
 from mini.stream import Cache
 from world import captions, clips, palettes
@@ -190,13 +190,6 @@ class Game:
         names, scores = self.critic(hazy(made), self.targets)
         self.told = {**named(names, self.targets), "less real": real - scores.mean().item()}
         return F.softplus(real - scores).mean() + 0.5 * misnamed(names, self.targets)
-
-
-def blended(a, b):
-    """The program's mean of two batches of rows, at the mean of their norms."""
-    mean = (a + b) / 2
-    norm = (a.flatten(1).norm(dim=1) + b.flatten(1).norm(dim=1)) / 2
-    return mean * (norm / mean.flatten(1).norm(dim=1)).view(-1, 1, 1)
 
 
 def main():

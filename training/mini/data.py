@@ -38,3 +38,10 @@ class Reader:
     def captions(self, specs, rng, drop):
         return self.rows(["" if rng.random() < drop else captions.caption(spec, rng, 0.08)
                           for spec in specs], rng.random() < 0.25)
+
+
+def blended(a, b):
+    """The program's mean of two batches of rows, at the mean of their norms."""
+    mean = (a + b) / 2
+    norm = (a.flatten(1).norm(dim=1) + b.flatten(1).norm(dim=1)) / 2
+    return mean * (norm / mean.flatten(1).norm(dim=1)).view(-1, 1, 1)
