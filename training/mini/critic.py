@@ -16,7 +16,8 @@ from torch.nn import functional as F
 from mini.common import Log, held_out, load_checkpoint, pathlib, save_checkpoint, torch
 from mini.data import Clips, blended
 from mini.dit import CHUNK
-from mini.stream import Cache
+from mini.export import STREAM
+from mini.stream import remember
 from world import captions, clips, palettes
 from world.families import FAMILIES
 
@@ -63,7 +64,8 @@ class Critic(nn.Module):
         super().__init__()
         n_in = 16 * 2 * CHUNK + 2 * (2 * REACH + 1) ** 2
         self.eye = nn.Sequential(nn.Conv2d(n_in, 96, 3, padding=1), Block(96, 128, True), Block(128, 192, True),
-                                 Block(192, 256, False), nn.GroupNorm(8, 256), nn.LeakyReLU(0.2), nn.Flatten(), nn.Linear(256 * 16, WIDTH), nn.GELU())
+                                 Block(192, 256, False), nn.GroupNorm(8, 256), nn.LeakyReLU(0.2), nn.Flatten(),
+                                 nn.Linear(256 * 16, WIDTH), nn.GELU())
         self.names = nn.ModuleDict({key: nn.Linear(WIDTH, len(names)) for key, names in LABELS.items()})
         self.wanted = nn.ModuleDict({key: nn.Linear(len(names), WIDTH, bias=False) for key, names in LABELS.items()})
         self.real = nn.Linear(WIDTH, 1)
@@ -149,12 +151,9 @@ class Game:
         if self.left == 0:
             self.begin()
         text = model.read(self.rows)
-        with torch.no_grad():
-            cache = Cache(len(model.blocks))
-            for k, chunk in enumerate(self.past):
-                model(chunk, torch.zeros(chunk.shape[:2]), [self.start - (len(self.past) - k) * CHUNK], text, cache=cache)
-                cache.keep(chunk.shape[-1] * chunk.shape[-2] // 4 * 2 * CHUNK)
-        steps = self.rng.choices(((1000, 750, 500, 250), (1000, 500), (1000,)), (6, 3, 1))[0]
+        cache = remember(model, self.past, text, self.start - len(self.past) * CHUNK)
+        all_steps = STREAM["steps"]
+        steps = self.rng.choices((all_steps, all_steps[::2], all_steps[:1]), (6, 3, 1))[0]
         x = torch.randn(self.n, CHUNK, 16, 16, 16)
         for t, end in zip(steps, (*steps[1:], 0)):
             x = x - (t - end) / 1000.0 * model(x, torch.full((self.n, CHUNK), float(t)), [self.start], text, cache=cache)

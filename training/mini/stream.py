@@ -27,6 +27,16 @@ class Cache:
             self.past[layer] = k[:, -n_tokens:], v[:, -n_tokens:]
 
 
+@torch.no_grad()
+def remember(model, past, text, start=0):
+    """A cache that holds the chunks @past, the first of which began at latent frame @start."""
+    cache = Cache(len(model.blocks))
+    for i, chunk in enumerate(past):
+        model(chunk, torch.zeros(chunk.shape[:2]), [start + i * CHUNK], text, cache=cache)
+        cache.keep(chunk.shape[-1] * chunk.shape[-2] // 4 * (WINDOW - CHUNK))
+    return cache
+
+
 class Stream:
     """A batch of streams. @text: of Transformer.read(); may be replaced between chunks. With
     @guidance other than 1, @empty is the same of empty prompts."""

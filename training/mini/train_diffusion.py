@@ -19,7 +19,7 @@ from mini.critic import Critic, Game
 from mini.data import Clips, Reader
 from mini.dit import CHUNK, WINDOW, Transformer, chunk_table
 from mini.export import STREAM, autoencoder
-from mini.stream import Cache, Stream
+from mini.stream import Cache, Stream, remember
 
 PROMPTS = ["red fire rising", "blue ocean waves drifting left", "green aurora", "purple plasma",
            "golden tunnel, flying forward", "teal kaleidoscope rotating clockwise", "pink silk", "neon grid",
@@ -106,16 +106,6 @@ def spoil(model, past, text, rng):
             cache.keep(past.shape[-1] * past.shape[-2] // 4 * (WINDOW - CHUNK))
         chunks.append(noisy)
     return chunks
-
-
-@torch.no_grad()
-def remember(model, past, text):
-    """A cache that holds the chunks @past."""
-    cache = Cache(len(model.blocks))
-    for i, chunk in enumerate(past):
-        model(chunk, torch.zeros(chunk.shape[:2]), [i * CHUNK], text, cache=cache)
-        cache.keep(chunk.shape[-1] * chunk.shape[-2] // 4 * (WINDOW - CHUNK))
-    return cache
 
 
 def steps_loss(model, teacher, clips, reader, rng, n):
