@@ -25,8 +25,8 @@ SCOPE_LOG_TOPIC(server, session)
 
 /* Depth of the queue between source and sink where no pipeline stands between them. */
 #define DIRECT_FRAMES 4
-/* How long a client has to read why its stream ended before the connection goes. */
-#define FATAL_GRACE_MS    1000
+/* How long a connected client has to read why its stream ended before the connection goes. */
+#define FATAL_GRACE_MS    2000
 #define SESSION_JITTER_MS 20
 
 /* What other threads see of a session. Refcounted, any thread. */
@@ -53,6 +53,7 @@ struct _ScopeSession {
     Link *link;
     gint64 start_us;
     guint fatal_id;
+    gboolean is_fatal; /* the stream has ended by an error; the client is told */
     gboolean is_closing;
     gboolean has_ended;
     gboolean has_logged_text;
@@ -141,6 +142,26 @@ end_session(ScopeSession *session, ScopeSessionEnd end)
     session->callbacks.ended(session, end, session->callbacks.user_data);
 }
 
+static gboolean
+on_fatal_grace(gpointer user_data)
+{
+    ScopeSession *session = user_data;
+
+    session->fatal_id = 0;
+    end_session(session, SCOPE_SESSION_END_FATAL);
+    return G_SOURCE_REMOVE;
+}
+
+/* A client that has not connected yet hears of the error first; one that never does has failed. */
+static void
+begin_grace(ScopeSession *session)
+{
+    if (session->is_fatal && session->fatal_id == 0 &&
+        scope_peer_get_state(session->peer) == SCOPE_PEER_STATE_CONNECTED) {
+        session->fatal_id = g_timeout_add(FATAL_GRACE_MS, on_fatal_grace, session);
+    }
+}
+
 static void
 on_state(ScopePeer *peer, ScopePeerState state, const char *reason, gpointer user_data)
 {
@@ -152,22 +173,13 @@ on_state(ScopePeer *peer, ScopePeerState state, const char *reason, gpointer use
     if (state == SCOPE_PEER_STATE_CONNECTED) {
         scope_log_info("session %s connected after %.2f s", session->id,
                        (gdouble)(g_get_monotonic_time() - session->start_us) / G_USEC_PER_SEC);
+        begin_grace(session);
     } else if (state == SCOPE_PEER_STATE_FAILED) {
         scope_log_warning("session %s failed: %s", session->id, reason ? reason : "no reason");
         end_session(session, SCOPE_SESSION_END_FAILED);
     } else if (state == SCOPE_PEER_STATE_CLOSED) {
         end_session(session, SCOPE_SESSION_END_CLOSED);
     }
-}
-
-static gboolean
-on_fatal_grace(gpointer user_data)
-{
-    ScopeSession *session = user_data;
-
-    session->fatal_id = 0;
-    end_session(session, SCOPE_SESSION_END_FATAL);
-    return G_SOURCE_REMOVE;
 }
 
 typedef struct {
@@ -200,10 +212,11 @@ on_fatal_main(gpointer user_data)
     if (session && fatal->is_lost) {
         tell_lost(session, fatal);
     }
-    if (session && !session->is_closing && session->fatal_id == 0) {
+    if (session && !session->is_closing && !session->is_fatal) {
+        session->is_fatal = TRUE;
         scope_log_error("session %s: the stream ended: %s", session->id, fatal->text);
         scope_session_send_stopped(session, fatal->text);
-        session->fatal_id = g_timeout_add(FATAL_GRACE_MS, on_fatal_grace, session);
+        begin_grace(session);
     }
     return G_SOURCE_REMOVE;
 }

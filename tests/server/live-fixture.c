@@ -58,7 +58,7 @@ make_body(const char *sdp, const char *initial)
 }
 
 Live *
-live_new(ServerFixture *f, const char *direction, const char *initial)
+live_offer(ServerFixture *f, const char *direction, const char *initial)
 {
     Live *live = g_new0(Live, 1);
     RtcClientOptions options = {
@@ -90,8 +90,23 @@ live_new(ServerFixture *f, const char *direction, const char *initial)
     g_assert_cmpstr(reply_string(&reply, "type"), ==, "answer");
     live->session_id = g_strdup(reply_string(&reply, "sessionId"));
     g_assert_true(g_uuid_string_is_valid(live->session_id));
-    g_assert_true(rtc_client_set_answer(live->client, reply_string(&reply, "sdp")));
+    live->answer = g_strdup(reply_string(&reply, "sdp"));
+    return live;
+}
+
+void
+live_connect(Live *live)
+{
+    g_assert_true(rtc_client_set_answer(live->client, live->answer));
     g_assert_true(server_fixture_wait(is_connected, live));
+}
+
+Live *
+live_new(ServerFixture *f, const char *direction, const char *initial)
+{
+    Live *live = live_offer(f, direction, initial);
+
+    live_connect(live);
     return live;
 }
 
@@ -105,6 +120,7 @@ live_free(Live *live)
     scope_frame_unref(live->frame);
     scope_lock_clear(&live->lock);
     g_free(live->session_id);
+    g_free(live->answer);
     g_free(live);
 }
 

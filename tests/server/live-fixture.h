@@ -11,6 +11,7 @@ typedef struct {
     ServerFixture *f;
     RtcClient *client;
     char *session_id;
+    char *answer; /* the server's, as SDP */
     ScopeLock lock;
     guint n_frames;
     ScopeFrame *frame; /* newest */
@@ -20,12 +21,18 @@ typedef struct {
 } Live;
 
 /**
- * live_new:
+ * live_offer:
  * @direction: of its video, sendrecv or recvonly
  * @initial: (nullable): initialParameters as JSON with ' instead of "
  *
- * Makes the offer, has it answered and sends its candidates.
+ * Makes the offer and has it answered: the session runs, without a connection so far.
  */
+Live *live_offer(ServerFixture *f, const char *direction, const char *initial);
+
+/** live_connect: takes the answer and sends the candidates until it is connected. */
+void live_connect(Live *live);
+
+/** live_new: live_offer() and live_connect(). */
 Live *live_new(ServerFixture *f, const char *direction, const char *initial);
 
 /** live_free: closes the connection. */
