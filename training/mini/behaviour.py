@@ -68,19 +68,39 @@ def rows_of(model, texts, length):
 
 
 def blends(model, judge, pairs):
-    """Two prompts at even weights: mean colour between those of the two alone, families that are recognised."""
+    """Two prompts at even weights: mean colour between those of the two alone; whether one subject is recognised,
+    and whether both can be made out."""
     texts = [[pair[side][0] for pair in pairs] for side in (0, 1)]
     length = max(model.rows(side).shape[1] for side in texts)
     rows = [rows_of(model, side, length) for side in texts]
     frames = [model.decode(model.stream_of(part, 21).run(2))[:, -FRAMES:] for part in (*rows, blended(*rows))]
     a, b, both = (clip.mean((1, 3, 4)) for clip in frames)
     place = ((both - a) * (b - a)).sum(1) / (b - a).pow(2).sum(1)
-    family = judged(judge, frames[2])[0]
-    tops = [row.topk(3).indices.tolist() for row in family]
-    found = [[FAMILY.index(one[1]) in top for one in pair] for pair, top in zip(pairs, tops)]
-    return {"colour lies between": share((place > 0.1) & (place < 0.9)),
-            "one family in the first three": share([any(row) for row in found]),
-            "both families in the first three": share([all(row) for row in found])}
+    names = [tuple(one[1] for one in pair) for pair in pairs]
+    family = [judged(judge, clip)[0] for clip in frames]
+    found = [any(FAMILY.index(name) in row.topk(3).indices for name in pair) for pair, row in zip(names, family[2])]
+    return {"colour lies between": share((place > 0.1) & (place < 0.9)), "one family in the first three": share(found),
+            "both families": share(made_out(*family, names))}
+
+
+def made_out(a, b, both, names):
+    """For pairs of families, whether each is likelier in clips of both than in those of the other alone. (The judges
+    know one subject a clip: of a second one nothing is among their first answers, in renders too.)"""
+    return [row[FAMILY.index(one)] > y[FAMILY.index(one)] and row[FAMILY.index(other)] > x[FAMILY.index(other)]
+            for x, y, row, (one, other) in zip(a, b, both, names)]
+
+
+def mixed_renders(judge, n):
+    """The share of renders of two subjects in which both can be made out, which blends could have at best."""
+    rng, rows, names = random.Random(8), [], []
+    while len(rows) < n:
+        spec = clips.draw(rng)
+        if spec.second:
+            alone = [clips.Spec(**{**vars(spec), "family": name, "second": ""}) for name in (spec.family, spec.second)]
+            shown = torch.stack([clips.render(one, FRAMES, (128, 128), start=1.0) for one in (*alone, spec)])
+            rows.append(judged(judge, shown)[0])
+            names.append((spec.family, spec.second))
+    return share(made_out(*torch.stack(rows, 1), names))
 
 
 def change(model, judge, pairs):
@@ -133,7 +153,7 @@ def over_video(model, judge, pairs, scale):
 def behaviour(model, judge, n):
     """All of it, with at most @n cases each. Minutes on one core."""
     return {"slips": phrases(model, judge, SLIPS[:n]), "unseen words": phrases(model, judge, UNSEEN[:n]),
-            "blends": blends(model, judge, PAIRS[:n]), "change": change(model, judge, PAIRS[:n]),
+            "blends": blends(model, judge, PAIRS[:n]), "mixed renders": mixed_renders(judge, 4 * n), "change": change(model, judge, PAIRS[:n]),
             "video": {str(scale): over_video(model, judge, PAIRS[:n], scale) for scale in (0.4, 0.9)}}
 
 

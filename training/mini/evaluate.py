@@ -188,7 +188,8 @@ def behaviour_lines(b):
         return ", ".join(f"{name} {percent(value)}" for name, value in values.items())
     lines = ["Typing errors in family and colour (16 phrases): " + told(b["slips"]) + ".", "",
              "Words that no caption has (10 phrases): " + told(b["unseen words"]) + ".", "",
-             "Two prompts at even weights (8 pairs): " + told(b["blends"]) + ".", "",
+             "Two prompts at even weights (8 pairs): " + told(b["blends"]) + " (each likelier to the judge than in a "
+             f"stream of the other alone; in renders of two subjects {percent(b['mixed renders'])}).", "",
              "A new prompt in a running stream, the new one is likelier to the judge than the old one (8 changes, the "
              "longest wait for the next chunk included): " + told(b["change"]) + ".", ""]
     for scale, value in b["video"].items():
