@@ -110,10 +110,11 @@ def check_autoencoder():
     x = torch.rand(1, 8, 3, 32, 48)
     with torch.no_grad():
         z = model.encode(x)
-        both, first = model.decode(z), model.decode(z[:, :1])
+        both, first, half = model.decode(z), model.decode(z[:, :1]), model.decode_half(z)
     if tuple(z.shape) != (1, 2, 16, 2, 3) or both.shape != x.shape:
         sys.exit(f"autoencoder: latents {tuple(z.shape)}, frames {tuple(both.shape)}")
     near(both[:, :4], first, 1e-5, "the first frames of a longer clip")
+    near(half.flatten(0, 1), torch.nn.functional.avg_pool2d(both.flatten(0, 1), 2), 1e-5, "a clip of half the size")
 
 
 def check_files():

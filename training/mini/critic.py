@@ -7,6 +7,7 @@ its own, with all their steps (DRaFT: Clark and others, 2023; relativistic pairs
 It has nothing to do with the judges of judge.py, which look at pixels and never see a generated one in training.
 """
 import argparse
+import math
 import random
 import time
 
@@ -25,6 +26,7 @@ LABELS = {"family": list(FAMILIES), "palette": list(palettes.PALETTES), "motion"
 WEIGHTS = {"family": 2.5, "palette": 0.75, "motion": 0.75}
 WIDTH = 256
 REACH = 2         # of shifts(), in latents
+SEEN = 5          # streams of a step that are looked at through the decoder
 HAZE = 0.3        # the strongest noise that it looks through: what it wants must be seen, not just be there
 
 
@@ -116,25 +118,29 @@ def pairs(clip_set, rng, n, first):
     return torch.stack([row[k:k + 2 * CHUNK] for row, k in zip(latents, starts)]), specs
 
 
-def drawn(rng):
-    """A random Spec that is not held out."""
+def drawn(rng, shares):
+    """A random Spec of which nothing is held out; of each family as often as @shares say, in 0..1."""
     while True:
         spec = clips.draw(rng)
-        if not held_out(spec.family, spec.palette, spec.motion):
+        if rng.random() < shares[spec.family] and not any(
+                held_out(name, spec.palette, spec.motion) for name in (spec.family, spec.second) if name):
             return spec
 
 
 class Game:
-    """The model's streams of one worker, and the critic that watches them."""
+    """The model's streams of one worker, and the critics that watch them: one learns beside it, @sights look through
+    the @decoder at some and do not change."""
 
-    def __init__(self, critic, clip_set, reader, rng, n, rate):
+    def __init__(self, critic, sights, decoder, clip_set, reader, rng, n, rate):
         self.critic, self.clips, self.reader, self.rng, self.n = critic, clip_set, reader, rng, n
+        self.sights, self.decoder = sights, decoder
+        self.shares = dict.fromkeys(LABELS["family"], 1.0)
         self.optimiser = torch.optim.Adam(critic.parameters(), lr=rate, betas=(0.5, 0.95))
         self.rate, self.left = rate, 0
 
     def begin(self):
         """New prompts, and for how many chunks. Where two subjects meet, every other prompt is a blend of two."""
-        self.specs = [drawn(self.rng) for _ in range(self.n)]
+        self.specs = [drawn(self.rng, self.shares) for _ in range(self.n)]
         texts = [captions.caption(spec, self.rng, 0.08) for spec in self.specs]
         others = list(texts)
         for i, spec in enumerate(self.specs):
@@ -188,7 +194,25 @@ class Game:
         real = self.learn(made.detach())
         names, scores = self.critic(hazy(made), self.targets)
         self.told = {**named(names, self.targets), "less real": real - scores.mean().item()}
-        return F.softplus(real - scores).mean() + 0.5 * misnamed(names, self.targets)
+        return F.softplus(real - scores).mean() + 0.25 * misnamed(names, self.targets) + self.unseen(made)
+
+    def unseen(self, made):
+        """What is not seen as what it should be in some of the chunks @made. Subjects that are not are asked for
+        more often."""
+        part = self.rng.sample(range(self.n), min(SEEN, self.n))
+        frames = self.decoder.decode_half(made[part, CHUNK:]).clamp(0, 1)
+        targets = {key: self.targets[key][part] for key in ("family", "motion")}
+        answers = [sight.look(frames) for sight in self.sights]
+        logs = {key: sum(torch.log_softmax(answer[key], 1) for answer in answers) / len(answers) for key in targets}
+        alone = [not self.specs[i].second for i in part]     # they know one subject a clip
+        losses = {key: -(value * targets[key]).sum(1) * torch.tensor(alone).float() for key, value in logs.items()}
+        for i, single, loss in zip(part, alone, losses["family"].tolist()):
+            name = self.specs[i].family
+            if single:
+                self.shares[name] += 0.1 * (1.25 - math.exp(-loss) - self.shares[name])
+        self.told.update({f"seen {key}": (value.argmax(1) == targets[key].argmax(1)).float().mean().item()
+                          for key, value in logs.items()})
+        return losses["family"].mean() + 0.5 * losses["motion"].mean()
 
 
 def main():

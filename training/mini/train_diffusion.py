@@ -19,6 +19,7 @@ from mini.critic import Critic, Game
 from mini.data import Clips, Reader
 from mini.dit import CHUNK, WINDOW, Transformer, chunk_table
 from mini.export import STREAM, autoencoder
+from mini.sight import load_sights
 from mini.stream import Cache, Stream, remember
 
 PROMPTS = ["red fire rising", "blue ocean waves drifting left", "green aurora", "purple plasma",
@@ -206,7 +207,7 @@ def work(rank, args, team):
     if args.phase == "critic":
         critic = Critic()
         critic.load_state_dict((state if "critic" in state else torch.load(args.critic))["critic"])
-        game = Game(critic, clips, reader, rng, args.batch, 3e-4)
+        game = Game(critic, load_sights(args.sight), decoder.requires_grad_(False), clips, reader, rng, args.batch, 3e-4)
         shared += critic.parameters()
     log, begin, first, shown = Log(args.out / f"{args.phase}.csv"), time.time(), step, time.time()
     smooth = Transformer()
@@ -265,6 +266,7 @@ def main():
     parser.add_argument("--teacher", type=pathlib.Path, help="the checkpoint whose steps are joined")
     parser.add_argument("--guidance", type=float, default=3.0, help="of the teacher")
     parser.add_argument("--critic", type=pathlib.Path, help="what the phase critic begins with")
+    parser.add_argument("--sight", type=pathlib.Path, help="what looks at its pictures in the phase critic")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
