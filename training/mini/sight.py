@@ -33,6 +33,8 @@ class Block(nn.Module):
 
 
 class Sight(nn.Module):
+    """An eye for shapes in three frames, with a sense of place, and one for how all of them shift."""
+
     def __init__(self):
         super().__init__()
         self.eye = nn.Sequential(nn.Conv2d(3, 32, 5, 2, 2), Block(32, 48), Block(48, 80), Block(80, 128),
@@ -99,6 +101,7 @@ def fit(seed, data, minutes, log):
 
 
 def load_sights(path):
+    """What main() has saved, for use without training."""
     sights = []
     for values in torch.load(path)["sights"]:
         sights.append(Sight().eval().requires_grad_(False))
