@@ -105,6 +105,14 @@ test_recvonly(void)
     peer_fixture_free(f);
 }
 
+/* The newest picture of one side, which the next one replaces on a thread of its own. */
+static ScopeFrame *
+dup_frame(PeerFixture *f, ScopeFrame **newest)
+{
+    SCOPE_LOCK_GUARD(&f->lock);
+    return scope_frame_ref(*newest);
+}
+
 static void
 test_sendonly(void)
 {
@@ -114,7 +122,8 @@ test_sendonly(void)
     g_assert_nonnull(strstr(f->answer, "a=recvonly"));
     g_assert_true(stream_until(f, 320, 240, peer_has_frames));
     g_assert_cmpuint(f->client_frames, ==, 0);
-    g_assert_false(scope_peer_push_frame(f->peer, 0, f->peer_frame, SCOPE_TIME_NONE));
+    g_autoptr(ScopeFrame) frame = dup_frame(f, &f->peer_frame);
+    g_assert_false(scope_peer_push_frame(f->peer, 0, frame, SCOPE_TIME_NONE));
     peer_fixture_free(f);
 }
 
@@ -259,7 +268,7 @@ test_rgb_and_odd_size(void)
     PeerFixture *f = peer_fixture_new(NULL, &options);
     peer_fixture_connect(f);
     g_assert_true(peer_fixture_wait(f, push_rgb_until_seen, 10));
-    ScopeFrame *seen = f->client_frame[0];
+    g_autoptr(ScopeFrame) seen = dup_frame(f, &f->client_frame[0]);
     g_assert_cmpuint(seen->width, ==, 102);
     g_assert_cmpuint(seen->height, ==, 78);
     /* BT.601 limited range of (200, 40, 40), also in the padded corner. */
