@@ -91,7 +91,7 @@ def made_out(a, b, both, names):
 
 
 def mixed_renders(judge, n):
-    """The share of renders of two subjects in which both can be made out, which blends could have at best."""
+    """The share of renders of two subjects in which both can be made out, to compare blends with."""
     rng, rows, names = random.Random(8), [], []
     while len(rows) < n:
         spec = clips.draw(rng)
@@ -151,9 +151,10 @@ def over_video(model, judge, pairs, scale):
 
 
 def behaviour(model, judge, n):
-    """All of it, with at most @n cases each. Minutes on one core."""
+    """All of it, with at most @n cases each, and four times as many renders. Minutes on one core."""
     return {"slips": phrases(model, judge, SLIPS[:n]), "unseen words": phrases(model, judge, UNSEEN[:n]),
-            "blends": blends(model, judge, PAIRS[:n]), "mixed renders": mixed_renders(judge, 4 * n), "change": change(model, judge, PAIRS[:n]),
+            "blends": blends(model, judge, PAIRS[:n]), "mixed renders": mixed_renders(judge, 4 * n),
+            "change": change(model, judge, PAIRS[:n]),
             "video": {str(scale): over_video(model, judge, PAIRS[:n], scale) for scale in (0.4, 0.9)}}
 
 

@@ -119,7 +119,7 @@ def pairs(clip_set, rng, n, first):
 
 
 def drawn(rng, shares):
-    """A random Spec of which nothing is held out; of each family as often as @shares say, in 0..1."""
+    """A random Spec of which nothing is held out; one of a family is taken as often as @shares say, from 1 on always."""
     while True:
         spec = clips.draw(rng)
         if rng.random() < shares[spec.family] and not any(
